@@ -1,0 +1,1 @@
+"""Speed and search benchmarks: each prints a table and writes JSON."""

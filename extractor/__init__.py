@@ -1,0 +1,1 @@
+"""Safe, streaming extraction of tar archives."""

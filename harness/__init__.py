@@ -1,0 +1,1 @@
+"""Differential fuzzing and conformance for tar extractors."""

@@ -1,0 +1,1 @@
+"""What an archive is: recipes, their bytes and their text."""

@@ -1,0 +1,83 @@
+"""A case: a recipe with the world it lands in, the schedule it arrives by, and why it is kept.
+
+The destination is always called `dest` and always has the same neighbours (`NEIGHBOURS`), so that recipes can
+aim at them and the cell can see whether they were hit.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from .recipe import Recipe
+
+DEST = b"dest"
+"""The name of the destination directory."""
+
+CANARY = b"canary"
+"""A directory beside the destination that holds `SECRET` and must not change."""
+
+SIBLING = b"dest-evil"
+"""A directory beside the destination that shares the destination's prefix, holds `SECRET` and must not change."""
+
+SECRET = b"secret.txt"
+SECRET_DATA = b"nobody outside the destination may read or change this\n"
+
+PlacedKind: TypeAlias = Literal["file", "dir", "symlink", "hardlink", "fifo"]
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Something that is in the destination before the extraction begins.
+
+    `name` is relative to the destination; missing parents are made. Times are fixed (`PLACED_MTIME`).
+    """
+
+    kind: PlacedKind
+    name: bytes
+    data: bytes = b""
+    link: bytes = b""
+    """The target: as it is for a symlink, relative to the destination for a hard link (it may point outside)."""
+    mode: int | None = None
+    """Permission bits; None: 0644 for files and FIFOs, 0755 for directories."""
+
+
+PLACED_MTIME = 1_100_000_000
+"""Seconds since the epoch that everything placed by a world carries."""
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is at the destination before, and the environment a contestant runs in."""
+
+    placed: tuple[Placed, ...] = ()
+    dest_mode: int = 0o755
+    umask: int = 0o022
+    locale: str = "C.UTF-8"
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How the bytes arrive at contestants that read a stream.
+
+    `chunks` are sizes of successive reads in bytes, used in turn and again from the start; empty: one read of
+    everything. `pause`: before every read the reader has nothing once (an async reader is Pending, a pipe would
+    block). Contestants that take only a file name ignore it, and say so in their observation.
+    """
+
+    chunks: tuple[int, ...] = ()
+    pause: bool = False
+
+
+WHOLE = Schedule()
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A recipe, where it lands, how it arrives, and words about it."""
+
+    id: str = ""
+    title: str = ""
+    why: str = ""
+    source: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    world: World = World()
+    schedule: Schedule = WHOLE
+    recipe: Recipe = Recipe()

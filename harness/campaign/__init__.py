@@ -1,0 +1,1 @@
+"""The long run: the loop, its runs and its store."""

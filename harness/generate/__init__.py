@@ -1,0 +1,1 @@
+"""Where archives come from: features, recipes, mutations, worlds and schedules."""

@@ -1,0 +1,1 @@
+"""Saying who differs: facets, invariants, comparison and signatures."""

@@ -1,0 +1,1 @@
+"""Making a finding small and clear."""
