@@ -21,6 +21,8 @@ CANARY = b"canary"
 SIBLING = b"dest-evil"
 """A directory beside the destination that shares the destination's prefix, holds `SECRET` and must not change."""
 
+NEIGHBOURS = (CANARY, SIBLING)
+
 SECRET = b"secret.txt"
 SECRET_DATA = b"nobody outside the destination may read or change this\n"
 
