@@ -1,0 +1,84 @@
+"""The signature of a divergence: what makes two archives show the same thing, in words and as a short id.
+
+It holds the gravest broken invariant, the facets on which contestants part, and who stands with whom, by family.
+Names, sizes, times and the order of members are not in it. Whoever tells two causes apart that show themselves
+alike adds causal fields (`cause`), taken from the minimised recipe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+
+import msgspec
+
+from ..contest.observation import Observation
+from .facets import project
+from .invariants import RANKS, Broken
+
+DISAGREEMENT = "disagreement"
+"""What a divergence that breaks no invariant is called; it ranks below all invariants."""
+
+DISAGREEMENT_RANK = 9
+
+
+class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`id` is a hash of the rest, 10 hexadecimal digits; `split` is like `content: extractor|gnu-tar / tarfile`."""
+
+    id: str
+    invariant: str
+    rank: int
+    split: tuple[str, ...]
+    cause: tuple[str, ...] = ()
+
+
+def _families(group: Sequence[Observation], everyone: Sequence[Observation]) -> str:
+    """Who is in a group: a family's name where all of it is here, otherwise the contestants' own names."""
+    here = {observation.contestant for observation in group}
+    names = set()
+    for observation in group:
+        family = observation.family or observation.contestant
+        whole = {o.contestant for o in everyone if (o.family or o.contestant) == family}
+        names.add(family if whole <= here else observation.contestant)
+    return "|".join(sorted(names))
+
+
+def _split(facet: str, observations: Sequence[Observation]) -> str:
+    groups: dict[Hashable, list[Observation]] = {}
+    for observation in observations:
+        value = project(facet, observation)
+        if value is not None:
+            groups.setdefault(value, []).append(observation)
+    if len(groups) < 2:
+        return ""
+    names = [_families(group, observations) for group in groups.values()]
+    if facet == "status":
+        names = [f"{value} {name}" for value, name in zip(groups, names, strict=True)]
+    return f"{facet}: {' / '.join(sorted(names))}"
+
+
+def signature(
+    observations: Sequence[Observation],
+    broken: Sequence[Broken],
+    facets: Sequence[str],
+    cause: Sequence[str] = (),
+) -> Signature:
+    """The signature of observations that part in `facets` or break invariants.
+
+    A broken `contained` or `alive` is a matter of the one who broke it: who else differs is left out, so that one
+    escape is one finding whatever the others make of the archive.
+    """
+    worst = min(broken, key=lambda one: RANKS[one.invariant], default=None)
+    if worst is not None and RANKS[worst.invariant] <= RANKS["alive"]:
+        same = [one for one in broken if one.invariant == worst.invariant]
+        split = tuple(
+            sorted(
+                {f"{worst.invariant}: {name} {'+'.join(one.facets)}" for one in same for name in one.contestants}
+            )
+        )
+    else:
+        split = tuple(text for text in (_split(facet, observations) for facet in facets) if text)
+    name = worst.invariant if worst is not None else DISAGREEMENT
+    rank = RANKS[worst.invariant] if worst is not None else DISAGREEMENT_RANK
+    words = "\n".join((name, *split, *cause))
+    return Signature(hashlib.blake2b(words.encode(), digest_size=5).hexdigest(), name, rank, split, tuple(cause))
