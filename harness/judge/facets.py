@@ -7,6 +7,7 @@ failed run leaves behind depends on when it failed, so it is compared by status 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from typing import TypeAlias
 
@@ -135,11 +136,13 @@ def clean(path: bytes) -> bytes:
     return b"/".join(part for part in path.split(b"/") if part not in (b"", b"."))
 
 
-def _listing(observation: Observation) -> Hashable:
-    rows: tuple[Listed, ...] | None = observation.listing
-    if rows is None:
-        return None
+def _rows(observation: Observation) -> tuple[tuple[bytes, int | None], ...]:
+    rows: tuple[Listed, ...] = observation.listing or ()
     return tuple((clean(row.path), row.size) for row in rows if row.outcome in ("", "written", "changed"))
+
+
+def _listing(observation: Observation) -> Hashable:
+    return None if observation.listing is None else _rows(observation)
 
 
 _WHOLE: dict[str, Projection] = {
@@ -234,8 +237,15 @@ def differences(facet: str, left: Observation, right: Observation) -> tuple[Diff
 
 def _whole_text(facet: str, left: Observation, right: Observation) -> tuple[str, str]:
     if facet == "listing":
-        return f"{len(left.listing or ())} rows", f"{len(right.listing or ())} rows"
+        mine, theirs = Counter(_rows(left)), Counter(_rows(right))
+        return _rows_text(mine - theirs), _rows_text(theirs - mine)
     return _groups_text(left), _groups_text(right)
+
+
+def _rows_text(rows: Counter[tuple[bytes, int | None]]) -> str:
+    """The rows that the other one does not have; at most three, so that the text can be read."""
+    said = [f"{ascii(path)[1:]} ({size} bytes)" for path, size in sorted(rows, key=str)[:3]]
+    return ", ".join(said) or "the same rows in another order"
 
 
 def _groups_text(observation: Observation) -> str:

@@ -22,7 +22,7 @@ MEANING = ("names", "types", "content", "links")
 """The facets that make up what an archive means."""
 
 SMUGGLED = ("names", "types", "content")
-"""The facets that carry something past one of two extractors. A changed link target alone is often a policy's work."""
+"""The facets that carry something past one of two extractors. A changed link target alone is often policy."""
 
 
 class Broken(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Sequence
 import msgspec
 
 from ..contest.observation import Observation
-from .facets import project
+from .facets import differences, has_tree, project
 from .invariants import RANKS, Broken
 
 DISAGREEMENT = "disagreement"
@@ -43,17 +43,34 @@ def _families(group: Sequence[Observation], everyone: Sequence[Observation]) -> 
     return "|".join(sorted(names))
 
 
+def _groups(facet: str, observations: Sequence[Observation]) -> list[list[Observation]]:
+    """Contestants gathered by what they share with the first of a group, in order of their names.
+
+    Only differences on paths that both have count, so that a missing name parts contestants in `names` alone.
+    """
+    if facet in ("status", "escapes"):
+        exact: dict[Hashable, list[Observation]] = {}
+        for observation in observations:
+            exact.setdefault(project(facet, observation), []).append(observation)
+        return list(exact.values())
+    groups: list[list[Observation]] = []
+    for observation in sorted(filter(has_tree, observations), key=lambda one: one.contestant):
+        for group in groups:
+            if not differences(facet, group[0], observation):
+                group.append(observation)
+                break
+        else:
+            groups.append([observation])
+    return groups
+
+
 def _split(facet: str, observations: Sequence[Observation]) -> str:
-    groups: dict[Hashable, list[Observation]] = {}
-    for observation in observations:
-        value = project(facet, observation)
-        if value is not None:
-            groups.setdefault(value, []).append(observation)
+    groups = _groups(facet, observations)
     if len(groups) < 2:
         return ""
-    names = [_families(group, observations) for group in groups.values()]
+    names = [_families(group, observations) for group in groups]
     if facet == "status":
-        names = [f"{value} {name}" for value, name in zip(groups, names, strict=True)]
+        names = [f"{group[0].status} {name}" for group, name in zip(groups, names, strict=True)]
     return f"{facet}: {' / '.join(sorted(names))}"
 
 

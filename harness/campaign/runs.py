@@ -1,0 +1,199 @@
+"""The directory of one run: what it was asked, every finding as it comes, and where to go on.
+
+    run.json           seed, contestants with versions, environment: written once
+    findings.jsonl     one line for each finding, appended and flushed before the next case
+    findings/ID.toml   its case, ready for `tarbiter compare`
+    state.json         how far the run came, replaced atomically
+
+A killed run loses the case in flight and nothing else: a torn last line of `findings.jsonl` is cut off when the
+run is resumed, and its case is run again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+from importlib.metadata import version
+
+import msgspec
+
+from ..archive.text import dumps
+from ..contest.observation import Observation
+from ..generate.recipes import Generated
+from ..judge.compare import Divergence
+from ..judge.machine import line, page
+
+
+class RunError(Exception):
+    """A run directory that cannot be used: `path`, what is wrong, what to do."""
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(path, detail)
+        self.path, self.detail = path, detail
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.detail}"
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was asked to do, and on what."""
+
+    seed: int
+    contestants: dict[str, str]
+    """Name to version."""
+    facets: tuple[str, ...]
+    environment: dict[str, str]
+
+
+class State(msgspec.Struct, kw_only=True):
+    """How far a run came, and what it counted. Times are seconds."""
+
+    next_index: int = 0
+    """The first case of the seed that has not been run."""
+    unconfirmed: list[int] = msgspec.field(default_factory=list)
+    """Indices below `next_index` whose divergence was seen once and not yet a second time."""
+    cases: int = 0
+    findings: int = 0
+    repeats: int = 0
+    """Cases that showed a signature already known."""
+    flaky: int = 0
+    """Divergences that did not come again when the case was run a second time."""
+    extracted_by_some: int = 0
+    extracted_by_all: int = 0
+    statuses: dict[str, int] = msgspec.field(default_factory=dict)
+    """Observations by status, over all contestants."""
+    seconds: float = 0.0
+    """Wall time of all sessions of this run."""
+    generating_s: float = 0.0
+    comparing_s: float = 0.0
+    extracting_s: float = 0.0
+    """The contestants' own wall time."""
+    around_s: float = 0.0
+    """Preparing destinations, snapshots, canaries, clean-up."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A divergence worth a person's time, with all that is needed to see it again."""
+
+    id: str
+    seed: int
+    index: int
+    features: tuple[str, ...]
+    places: tuple[str, ...]
+    """Which bytes of the archive the paths in question come from."""
+    case: str
+    """The case as TOML."""
+    divergence: Divergence
+    observations: tuple[Observation, ...]
+    flaky: tuple[str, ...] = ()
+    """Contestants that did something else when the case was run a second time; they are not compared."""
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+    environment: dict[str, str] = msgspec.field(default_factory=dict)
+    replay: str = ""
+
+
+def environment(backend: str) -> dict[str, str]:
+    """What of this machine may show in an observation. `backend` is the cell's."""
+    return {
+        "tarbiter": version("tarbiter"),
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "kernel": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cell": backend,
+        "arena": "tmpfs",
+    }
+
+
+def _write(path: str, data: bytes) -> None:
+    """Replace `path` as a whole: a reader, or a killed writer, sees the old bytes or the new ones."""
+    part = f"{path}.part"
+    with open(part, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+class Run:
+    """An open run directory. `known` are the ids of the findings it holds."""
+
+    def __init__(self, path: str, asked: Asked, state: State, known: frozenset[str]) -> None:
+        self.path, self.asked, self.state = path, asked, state
+        self.known = set(known)
+        self._log = os.open(
+            os.path.join(path, "findings.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
+        )
+
+    @classmethod
+    def create(cls, path: str, asked: Asked) -> Run:
+        """A new run in the directory `path`, which must not exist. Raises RunError."""
+        try:
+            os.makedirs(os.path.join(path, "findings"))
+            _write(os.path.join(path, "run.json"), page(asked).encode())
+        except FileExistsError:
+            raise RunError(path, "exists already; go on with it by --resume, or name another") from None
+        except OSError as error:
+            raise RunError(path, f"cannot be written: {error.strerror}") from error
+        return cls(path, asked, State(), frozenset())
+
+    @classmethod
+    def resume(cls, path: str) -> Run:
+        """The run that was begun in `path`, at the case where it stopped. Raises RunError."""
+        try:
+            with open(os.path.join(path, "run.json"), "rb") as file:
+                asked = msgspec.json.decode(file.read(), type=Asked)
+            state = State()
+            with contextlib.suppress(FileNotFoundError), open(os.path.join(path, "state.json"), "rb") as file:
+                state = msgspec.json.decode(file.read(), type=State)
+            known = _known(os.path.join(path, "findings.jsonl"))
+            return cls(path, asked, state, known)
+        except FileNotFoundError as error:
+            raise RunError(path, f"is no run: it has no {os.path.basename(error.filename)}") from None
+        except OSError as error:
+            raise RunError(path, f"cannot be read or written: {error.strerror}") from error
+        except msgspec.DecodeError as error:
+            raise RunError(path, f"its run.json, state.json or findings.jsonl is damaged: {error}") from error
+
+    def add(self, finding: Finding, generated: Generated) -> None:
+        """Keep a finding: the case first, then the line that names it. Raises RunError (disk full and the like)."""
+        try:
+            _write(os.path.join(self.path, "findings", f"{finding.id}.toml"), dumps(generated.case).encode())
+            data = memoryview(line(finding))
+            while data:
+                data = data[os.write(self._log, data) :]
+            os.fsync(self._log)
+        except OSError as error:
+            raise RunError(self.path, f"a finding cannot be written: {error.strerror}") from error
+        self.known.add(finding.id)
+        self.state.findings += 1
+
+    def checkpoint(self) -> None:
+        """Write down how far the run came. Raises RunError."""
+        try:
+            _write(os.path.join(self.path, "state.json"), msgspec.json.encode(self.state))
+        except OSError as error:
+            raise RunError(self.path, f"state.json cannot be written: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Give the descriptor of the log back."""
+        os.close(self._log)
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+def _known(path: str) -> frozenset[str]:
+    """The ids in a log of findings. A last line without its newline is cut off: its case will be run again."""
+    try:
+        with open(path, "rb+") as log:
+            data = log.read()
+            whole = data.rfind(b"\n") + 1
+            if whole != len(data):
+                log.truncate(whole)
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(msgspec.json.decode(row, type=_Named).id for row in data[:whole].splitlines())

@@ -1,0 +1,472 @@
+"""The command `tarbiter`: thin subcommands over the packages, one exit code for each kind of outcome.
+
+Exit codes: 0 all agree, 1 something differs, 2 could not run (bad input, no sandbox, nothing to run), 130 stopped
+by Ctrl-C after writing down what was found.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from .archive.case import Case, Schedule, World
+from .archive.cases import InputError, Loaded, load, read
+from .archive.decode import decode
+from .archive.encode import encode
+from .archive.inspect import annotate, render
+from .archive.recipe import Recipe
+from .archive.text import CaseError, dumps, loads
+from .campaign.runs import RunError
+from .contest.doctor import checks
+from .contest.observation import Job, Observation
+from .contest.pool import Pool
+from .contest.registry import Contestant, RegistryError, available, everyone
+from .contest.sandbox import SandboxError
+from .judge.compare import Divergence, compare
+from .judge.facets import FACETS, STRONG
+from .judge.invariants import Broken, arrival
+from .judge.machine import page
+from .report import session
+from .report.console import STYLES, verdict
+from .triage.locate import Index
+
+DIFFERS, COULD_NOT_RUN, INTERRUPTED = 1, 2, 130
+
+EXPECTED = (InputError, CaseError, RegistryError, SandboxError, RunError)
+"""What a person can set right: told in one line. Anything else is a bug and keeps its traceback."""
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"tarbiter: {message}", err=True)
+    sys.exit(COULD_NOT_RUN)
+
+
+class _Group(click.Group):
+    """Turns the errors that a person can set right into one line on stderr and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except EXPECTED as error:
+            _fail(str(error))
+        except BrokenPipeError:
+            # Whoever reads our output has seen enough (`| head`). Python would complain again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(COULD_NOT_RUN)
+
+
+def _write_out(path: str, data: bytes) -> None:
+    """Write `data` to a new or existing file as a whole, or to standard output for `-`."""
+    if path == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    part = f"{path}.part"
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(path, f"cannot be written: {error.strerror}") from error
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Shell completion: see `tarbiter completion --help`.",
+)
+@click.version_option(package_name="tarbiter", message="%(prog)s %(version)s")
+def main() -> None:
+    """One archive, many extractors: which ones disagree, on which bytes, and why.
+
+    \b
+    tarbiter compare some.tar.gz      who agrees with whom on this archive
+    tarbiter fuzz --minutes 10        look for archives on which they part
+    tarbiter inspect some.tar         every field, its bytes, and what is odd
+    """
+
+
+@main.command()
+@click.argument("case", metavar="CASE.toml")
+@click.option("-o", "--output", default="-", help="Where the archive goes; - (the default) is standard output.")
+def build(case: str, output: str) -> None:
+    """Build the archive that a case describes.
+
+    \b
+    tarbiter build case.toml -o x.tar
+    tarbiter build case.toml | tar -tvf -
+    """
+    if not case.endswith(".toml") and case != "-":
+        _fail(f"{case}: a case is a TOML file; to read an archive, say `tarbiter recipe {case}`")
+    loaded = _from_stdin() if case == "-" else load(case)
+    if output == "-" and sys.stdout.isatty():
+        _fail("an archive is not text: name a file with -o, or pipe it on")
+    _write_out(output, loaded.archive)
+
+
+def _from_stdin() -> Loaded:
+    case = loads(read("-").decode("utf-8", "replace"), filename="<stdin>")
+    return Loaded(path="-", archive=encode(case.recipe).data, case=case)
+
+
+@main.command()
+@click.argument("archive")
+@click.option("-o", "--output", default="-", help="Where the recipe goes; - (the default) is standard output.")
+def recipe(archive: str, output: str) -> None:
+    """Print the recipe of an archive: TOML that `tarbiter build` turns into the same bytes.
+
+    \b
+    tarbiter recipe x.tar > case.toml
+    tarbiter recipe release.tar.gz | less      (compression is taken off first)
+    """
+    loaded = load(archive)
+    for note in loaded.notes:
+        click.echo(f"tarbiter: {archive}: {note}", err=True)
+    _write_out(output, dumps(Case(recipe=decode(loaded.archive))).encode())
+
+
+@main.command()
+@click.argument("archive")
+@click.option("--all", "everything", is_flag=True, help="Show every field, also those with nothing to say.")
+@click.option("--colour/--no-colour", default=None, help="Colours; the default is yes on a terminal, no in a pipe.")
+def inspect(archive: str, everything: bool, colour: bool | None) -> None:
+    """Show an archive field by field: offset, raw bytes, meaning, and what is odd about it.
+
+    \b
+    tarbiter inspect x.tar
+    tarbiter inspect --all corpus/links/write-through-symlink.toml
+    """
+    loaded = load(archive)
+    console = _console(colour)
+    for note in loaded.notes:
+        console.print(f"{archive}: {note}", style="dim")
+    for line in render(annotate(loaded.archive), everything=everything):
+        console.print(line, soft_wrap=True)
+
+
+def _console(colour: bool | None = None) -> Console:
+    """A console that wraps at the terminal's width, and at 160 columns in a pipe."""
+    width = None if sys.stdout.isatty() else 160
+    if colour is None:
+        return Console(width=width, highlight=False)
+    return Console(width=width, highlight=False, force_terminal=colour, no_color=not colour)
+
+
+def _split_names(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _complete_contestants(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    head, comma, last = incomplete.rpartition(",")
+    return [head + comma + one.name for one in everyone() if one.name.startswith(last)]
+
+
+def _facets(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    names = _split_names(_ctx, _param, values)
+    if "all" in names:
+        return tuple(FACETS)
+    for name in names:
+        if name not in FACETS:
+            raise click.BadParameter(f"{name!r} is no facet; there are {', '.join(FACETS)}, and all")
+    return names or STRONG
+
+
+WITH = click.option(
+    "--with",
+    "names",
+    multiple=True,
+    callback=_split_names,
+    shell_complete=_complete_contestants,
+    metavar="NAME,...",
+    help="Which contestants; the default is every one that is installed. `tarbiter contestants` lists them.",
+)
+TARGET = click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="'CMD {archive} {dest}'",
+    help="Your own extractor as one more contestant, run in the cell like the others.",
+)
+FACET = click.option(
+    "--facet",
+    "facets",
+    multiple=True,
+    callback=_facets,
+    metavar="NAME,...",
+    help=f"What must agree; the default is {','.join(STRONG)}. `all` is every facet.",
+)
+JOBS = click.option(
+    "--jobs", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
+)
+
+
+def _choose(names: Sequence[str], targets: Sequence[str]) -> tuple[Contestant, ...]:
+    """The contestants asked for. One that was named and is missing is an error, not a smaller ring."""
+    chosen = list(available(names or None))
+    chosen += [Contestant.from_command(command) for command in targets]
+    if len(chosen) < 2:
+        _fail(f"comparing takes two contestants, and there is {len(chosen)}: see `tarbiter contestants`")
+    return tuple(chosen)
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `tarbiter compare` found out about one input; `--json` prints a list of these."""
+
+    file: str
+    size: int
+    notes: tuple[str, ...] = ()
+    divergence: Divergence
+    arrival: tuple[Broken, ...] = ()
+    observations: tuple[Observation, ...]
+
+
+def _parse_schedule(text: str | None) -> Schedule | None:
+    """`whole`, or sizes like `1`, `511,1,512`, with `+pause` behind them for a pause before every read."""
+    if text is None:
+        return None
+    sizes, _, pause = text.partition("+")
+    numbers = [] if sizes == "whole" else sizes.split(",")
+    if pause not in ("", "pause") or not all(
+        number.isascii() and number.isdigit() and int(number) for number in numbers
+    ):
+        raise click.BadParameter(
+            f"{text!r} is no schedule: say whole, or sizes such as 1 or 511,1,512, and +pause behind them",
+            param_hint="--schedule",
+        )
+    chunks = tuple(map(int, numbers))
+    return Schedule(chunks=chunks, pause=bool(pause))
+
+
+@main.command("compare")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@WITH
+@TARGET
+@FACET
+@click.option(
+    "--world", "world_file", metavar="CASE.toml", help="Take the world (what is there before) of this case."
+)
+@click.option("--schedule", metavar="SIZES[+pause]", help="How bytes arrive: whole, 1, 511,1,512, 100+pause, ...")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON: groups, trees, errors, times.")
+@JOBS
+def compare_command(
+    files: tuple[str, ...],
+    names: tuple[str, ...],
+    targets: tuple[str, ...],
+    facets: tuple[str, ...],
+    world_file: str | None,
+    schedule: str | None,
+    as_json: bool,
+    jobs: int | None,
+) -> None:
+    """Run each FILE (archive or case) through the contestants and tell who agrees with whom.
+
+    Archives may be compressed: the compression is taken off first. Nothing is extracted outside the sandbox.
+    With a schedule (from the case or --schedule), each archive also arrives whole, and both must come out alike.
+
+    \b
+    tarbiter compare sdist.tar.gz
+    tarbiter compare --with gnu-tar,bsdtar --facet all x.tar
+    tarbiter compare --target 'mytar -xf {archive} -C {dest}' corpus/*/*.toml
+    tarbiter compare --schedule 1 x.tar            byte by byte
+
+    Exit code: 0 all agree, 1 something differs, 2 could not run.
+    """
+    given = _parse_schedule(schedule)
+    world = None
+    if world_file is not None:
+        case = load(world_file).case
+        if case is None:
+            _fail(f"{world_file}: a world comes from a case (.toml), and this is an archive")
+        world = case.world
+    inputs = [load(path) for path in files]
+    contestants = _choose(names, targets)
+    results = []
+    console = _console()
+    with Pool(contestants, cells=min(jobs or os.cpu_count() or 1, len(inputs))) as pool:
+        for loaded, compared in zip(
+            inputs, _compare_all(pool, inputs, contestants, world, given, facets), strict=True
+        ):
+            results.append(compared)
+            if not as_json:
+                _show(console, loaded, compared)
+    if as_json:
+        click.echo(page(results))
+    sys.exit(DIFFERS if any(not one.divergence.agreed or one.arrival for one in results) else 0)
+
+
+def _compare_all(
+    pool: Pool,
+    inputs: Sequence[Loaded],
+    contestants: Sequence[Contestant],
+    world: World | None,
+    schedule: Schedule | None,
+    facets: Sequence[str],
+) -> Sequence[Compared]:
+    names = tuple(contestant.name for contestant in contestants)
+    jobs: list[Job] = []
+    for loaded in inputs:
+        case = loaded.case or Case()
+        job = Job(
+            archive=loaded.archive,
+            contestants=names,
+            world=world or case.world,
+            schedule=schedule or case.schedule,
+        )
+        jobs.append(job)
+        if job.schedule != Schedule():
+            jobs.append(msgspec.structs.replace(job, schedule=Schedule()))
+    answers = iter(list(pool.map(jobs)))
+    results = []
+    for loaded in inputs:
+        job, observations = next(answers)
+        late: tuple[Broken, ...] = ()
+        if job.schedule != Schedule():
+            _, whole = next(answers)
+            found = [arrival(one, other) for one, other in zip(whole, observations, strict=True)]
+            late = tuple(one for one in found if one is not None)
+        divergence = compare(observations, world=job.world, facets=facets)
+        results.append(
+            Compared(
+                file=loaded.path,
+                size=len(loaded.archive),
+                notes=loaded.notes,
+                divergence=divergence,
+                arrival=late,
+                observations=observations,
+            )
+        )
+    return results
+
+
+def _show(console: Console, loaded: Loaded, compared: Compared) -> None:
+    index = None
+    if not compared.divergence.agreed:
+        parts: Recipe = loaded.case.recipe if loaded.case else decode(loaded.archive)
+        index = Index(parts, encode(parts))
+    notes = f" ({'; '.join(loaded.notes)})" if loaded.notes else ""
+    console.print(verdict(f"{loaded.path}{notes}", compared.divergence, compared.observations, index))
+    for broken in compared.arrival:
+        console.print(
+            f" [bold red]broken arrival[/] by {', '.join(broken.contestants)}: whole / in pieces: ", end=""
+        )
+        console.print(broken.evidence, markup=False)
+
+
+@main.command("fuzz")
+@click.option("--cases", type=click.IntRange(1), help="Stop after so many cases.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop after so many minutes.")
+@click.option("--seed", type=click.IntRange(0), default=None, help="Same seed, same archives; default: a new one.")
+@JOBS
+@WITH
+@TARGET
+@FACET
+@click.option("-o", "--output", metavar="DIR", help="Directory of the run; default: runs/DATE-seedN.")
+@click.option("--resume", metavar="DIR", help="Go on with a run that was stopped, with its seed and contestants.")
+def fuzz_command(
+    cases: int | None,
+    minutes: float | None,
+    seed: int | None,
+    jobs: int | None,
+    names: tuple[str, ...],
+    targets: tuple[str, ...],
+    facets: tuple[str, ...],
+    output: str | None,
+    resume: str | None,
+) -> None:
+    """Make archives, run them through the contestants, and keep every new way in which those part.
+
+    Each finding is run twice before it is kept, and kept once per signature: findings.jsonl in the run's
+    directory has everything, findings/ID.toml is its case for `tarbiter compare`. Ctrl-C ends the run; what was
+    found is kept, and --resume goes on.
+
+    \b
+    tarbiter fuzz --minutes 10
+    tarbiter fuzz --cases 5000 --seed 7 --with extractor-compat,tarfile-data,gnu-tar
+    tarbiter fuzz --resume runs/2026-01-31T22-15-00-seed7 --minutes 60
+
+    Exit code: 0 nothing differs, 1 findings, 2 could not run, 130 Ctrl-C.
+    """
+    if cases is None and minutes is None:
+        _fail("say where to stop: --cases or --minutes")
+    options = session.Options(
+        cases=cases,
+        seconds=None if minutes is None else minutes * 60,
+        jobs=jobs or os.cpu_count() or 1,
+        facets=facets,
+    )
+    chosen = _choose(names, targets)
+    if resume is not None:
+        if seed is not None or output is not None:
+            _fail("a resumed run has its seed and its directory already: leave out --seed and --output")
+        outcome = session.resume(resume, chosen, options)
+    else:
+        chosen_seed = seed if seed is not None else int.from_bytes(os.urandom(4))
+        where = output or os.path.join("runs", f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-seed{chosen_seed}")
+        outcome = session.start(where, chosen_seed, chosen, options)
+    sys.exit(INTERRUPTED if outcome.interrupted else DIFFERS if outcome.findings else 0)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def doctor(as_json: bool) -> None:
+    """Try to break out of the cell in every way we know, and say what held.
+
+    Exit code: 0 everything held, 1 something did not, 2 no cell can be set up here.
+    """
+    done = checks()
+    if as_json:
+        click.echo(page(done))
+    else:
+        table = Table(box=None, pad_edge=False)
+        for column in ("check", "held", "detail"):
+            table.add_column(column)
+        for check in done:
+            table.add_row(check.name, "[green]yes" if check.held else "[bold red]NO", check.detail)
+        _console().print(table)
+    sys.exit(0 if all(check.held for check in done) else DIFFERS)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def contestants(as_json: bool) -> None:
+    """List the contestants: version, family, whether they are here, and how to install those that are not."""
+    rows = everyone()
+    if as_json:
+        click.echo(page(rows))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("contestant", "version", "family", "ecosystem", "status"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        status = "[green]here" if not row.missing else f"[{STYLES['unavailable']}]unavailable: {row.missing}"
+        if row.missing and row.install:
+            status += f"; install: {row.install}"
+        table.add_row(row.name, row.version, row.family, row.ecosystem, status)
+    _console().print(table)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes tarbiter's commands, options and contestants in your shell.
+
+    \b
+    bash: tarbiter completion bash > ~/.local/share/bash-completion/completions/tarbiter
+    zsh:  tarbiter completion zsh > "${fpath[1]}/_tarbiter"
+    fish: tarbiter completion fish > ~/.config/fish/completions/tarbiter.fish
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415  # only this command needs it
+
+    found = get_completion_class(shell)
+    assert found is not None
+    program = os.path.basename(sys.argv[0]) if shutil.which(os.path.basename(sys.argv[0])) else "tarbiter"
+    click.echo(found(main, {}, program, "_TARBITER_COMPLETE").source())

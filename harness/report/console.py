@@ -1,0 +1,125 @@
+"""Verdicts for a terminal: who agrees with whom, on what they part, and which bytes it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group as Lines
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ..contest.observation import Observation
+from ..judge.compare import Divergence, Group
+from ..judge.facets import FACETS, Difference
+from ..judge.invariants import PROMISES
+from ..triage.locate import Index
+
+SHOWN = 6
+"""Differences shown for each group; `--json` has all of them."""
+
+STYLES = {
+    "extracted": "green",
+    "partial": "yellow",
+    "refused": "cyan",
+    "crashed": "bold red",
+    "hung": "bold red",
+    "over-limit": "bold red",
+    "unavailable": "dim",
+    "harness-fault": "bold magenta",
+}
+
+
+def name(path: bytes) -> str:
+    """A path as text, quoted and escaped, so that control characters cannot reach the terminal."""
+    return ascii(path)[1:]
+
+
+def _who(contestants: Sequence[str], versions: dict[str, str]) -> str:
+    return ", ".join(f"{one} {versions.get(one, '')}".strip() for one in contestants)
+
+
+def _difference(difference: Difference, index: Index | None) -> Text:
+    text = Text(f"{difference.facet:<9} ")
+    if difference.path is not None:
+        text.append(f"{name(difference.path)}: ")
+    text.append(f"{difference.right} here, {difference.left} in A")
+    places = index.find(difference.path) if index is not None and difference.path is not None else ()
+    if places:
+        text.append(f"   {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else ""), style="dim")
+    return text
+
+
+def _said(group: Group, observations: dict[str, Observation]) -> list[Text]:
+    """What the members of a group that did not extract said, each message once."""
+    messages: dict[str, list[str]] = {}
+    for contestant in group.contestants:
+        observation = observations[contestant]
+        lines = observation.error.strip().splitlines()
+        said = lines[0] if lines else observation.error_class
+        if said and observation.status != "extracted":
+            messages.setdefault(said, []).append(contestant)
+    return [Text(f"{', '.join(who)}: {said}", style="dim") for said, who in messages.items()]
+
+
+def verdict(
+    title: str,
+    divergence: Divergence,
+    observations: Sequence[Observation],
+    index: Index | None,
+) -> RenderableType:
+    """The verdict on one archive: one line when all agree, otherwise the groups and what parts them."""
+    by_name = {observation.contestant: observation for observation in observations}
+    versions = {observation.contestant: observation.version for observation in observations}
+    heard = sum(len(group.contestants) for group in divergence.groups)
+    lines: list[RenderableType] = []
+    if divergence.agreed:
+        status = divergence.groups[0].status if divergence.groups else "nobody ran"
+        lines.append(Text.assemble((title, "bold"), f": all {heard} agree: ", (status, STYLES.get(status, ""))))
+    else:
+        readings = len(divergence.groups)
+        head = (
+            f": {readings} readings among {heard} contestants" if readings > 1 else f": {heard} contestants agree"
+        )
+        lines.append(Text.assemble((title, "bold"), head))
+        table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+        for column in ("label", "status", "contestants"):
+            table.add_column(column, no_wrap=column != "contestants", overflow="fold")
+        for group in divergence.groups:
+            table.add_row(
+                Text(f" {group.label}", style="bold"),
+                Text(group.status, style=STYLES.get(group.status, "")),
+                _who(group.contestants, versions),
+            )
+            details = [_difference(one, index) for one in group.differences if one.facet != "status"]
+            for row in [*details[:SHOWN], *_said(group, by_name)]:
+                table.add_row("", "", Padding(row, (0, 0, 0, 2)))
+            if len(details) > SHOWN:
+                table.add_row("", "", Text(f"  and {len(details) - SHOWN} more (--json has all)", style="dim"))
+        lines.append(table)
+    for broken in divergence.broken:
+        against = f" against {', '.join(broken.against)}" if broken.against else ""
+        lines.append(
+            Text.assemble(
+                " broken ",
+                (broken.invariant, "bold red"),
+                f" ({PROMISES[broken.invariant]}) by {', '.join(broken.contestants)}{against}: {broken.evidence}",
+            )
+        )
+    for weak in divergence.weak:
+        example = (
+            "" if weak.example is None or weak.example.path is None else f", for instance {_example(weak.example)}"
+        )
+        lines.append(Text(f" also differ in {weak.facet} ({FACETS[weak.facet].meaning}){example}", style="dim"))
+    lines.extend(
+        Text(f" left out {contestant}: {reason}", style="dim") for contestant, reason in divergence.left_out
+    )
+    if divergence.signature is not None:
+        lines.append(Text(f" signature {divergence.signature.id} {divergence.signature.invariant}", style="dim"))
+    return Lines(*lines)
+
+
+def _example(difference: Difference) -> str:
+    assert difference.path is not None
+    return f"{name(difference.path)}: {difference.left} / {difference.right}"

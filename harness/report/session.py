@@ -1,0 +1,193 @@
+"""A fuzz session as a person sees it: health check, progress line, Ctrl-C, summary."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ..campaign.health import WITNESSES, check
+from ..campaign.loop import Bounds, Campaign
+from ..campaign.runs import Asked, Finding, Run, RunError, environment
+from ..contest.pool import Pool
+from ..contest.registry import Contestant, available
+from ..judge.facets import STRONG
+
+REFRESH_S = 0.2
+"""Seconds between two redrawings of the progress line on a terminal."""
+
+PLAIN_S = 15.0
+"""Seconds between two progress lines where the output is no terminal."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How long, how wide, and what must agree."""
+
+    cases: int | None = None
+    seconds: float | None = None
+    jobs: int = 1
+    facets: tuple[str, ...] = STRONG
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a session ended. `findings` counts the new ones of this session."""
+
+    findings: int
+    interrupted: bool
+
+
+class UnhealthyError(RunError):
+    """The health check did not see what it must: no campaign could be believed."""
+
+
+def start(path: str, seed: int, contestants: Sequence[Contestant], options: Options) -> Outcome:
+    """Begin a run in the new directory `path`. Raises RunError, SandboxError."""
+    with _pool(contestants, options) as pool:
+        _healthy(pool, path)
+        asked = Asked(
+            seed=seed,
+            contestants={one.name: one.version for one in contestants},
+            facets=options.facets,
+            environment=environment(pool.backend),
+        )
+        return _session(pool, Run.create(path, asked), contestants, options)
+
+
+def resume(path: str, contestants: Sequence[Contestant], options: Options) -> Outcome:
+    """Go on with the run in `path`. Raises RunError when its contestants are other ones today."""
+    run = Run.resume(path)
+    now = {one.name: one.version for one in contestants}
+    if now != run.asked.contestants:
+        changed = sorted(set(now.items()) ^ set(run.asked.contestants.items()))
+        raise RunError(
+            path,
+            f"was begun with other contestants ({', '.join(f'{name} {version}' for name, version in changed)}); "
+            f"name the same ones, --with {','.join(run.asked.contestants)}, or begin a new run",
+        )
+    with _pool(contestants, options) as pool:
+        _healthy(pool, path)
+        return _session(pool, run, contestants, options)
+
+
+def _pool(contestants: Sequence[Contestant], options: Options) -> Pool:
+    """A pool that also holds the witnesses of the health check."""
+    named = {one.name for one in contestants}
+    witnesses = [one for one in available(WITNESSES) if one.name not in named]
+    return Pool((*contestants, *witnesses), cells=options.jobs)
+
+
+def _healthy(pool: Pool, path: str) -> None:
+    faults = [f"{one.name}: {one.fault}" for one in check(pool) if one.fault]
+    if faults:
+        raise UnhealthyError(path, f"the health check failed, so nothing was run: {'; '.join(faults)}")
+
+
+def _session(pool: Pool, run: Run, contestants: Sequence[Contestant], options: Options) -> Outcome:
+    console = Console(stderr=True, highlight=False)
+    campaign = Campaign(
+        pool,
+        run,
+        tuple(one.name for one in contestants),
+        Bounds(cases=options.cases, seconds=options.seconds),
+        lambda _campaign: None,
+    )
+    console.print(
+        f"{run.path}: seed {run.asked.seed}, {len(contestants)} contestants, {options.jobs} cells", style="dim"
+    )
+    interrupted = False
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if console.is_terminal:
+            with Live(console=console, refresh_per_second=1 / REFRESH_S, get_renderable=lambda: _line(campaign)):
+                campaign.go()
+        else:
+            campaign.progress = _Plain(console)
+            campaign.go()
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        run.close()
+    _summary(console if sys.stdout.isatty() else Console(width=160, highlight=False), campaign, interrupted)
+    return Outcome(findings=len(campaign.new), interrupted=interrupted)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+class _Plain:
+    """One progress line every `PLAIN_S` seconds, for logs."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.last = console, time.monotonic()
+
+    def __call__(self, campaign: Campaign) -> None:
+        if time.monotonic() - self.last >= PLAIN_S:
+            self.last = time.monotonic()
+            self.console.print(_line(campaign))
+
+
+def _line(campaign: Campaign) -> Text:
+    state, bounds = campaign.state, campaign.bounds
+    left = ""
+    if bounds.seconds is not None:
+        left = f", {max(0.0, bounds.seconds - campaign.seconds) / 60:.1f} min left"
+    statuses = " ".join(f"{name} {count}" for name, count in sorted(campaign.statuses.items()))
+    return Text(
+        f"{state.cases} cases, {campaign.rate:.0f}/s, {state.findings} signatures ({len(campaign.new)} new)"
+        f"{left}; {statuses}"
+    )
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "-"
+
+
+def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
+    state = campaign.state
+    head = "stopped" if interrupted else "done"
+    console.print(f"[bold]{head}[/]: ", end="")
+    console.print(_line(campaign))
+    console.print(
+        f"extracted by some contestant {_share(state.extracted_by_some, state.cases)}, "
+        f"by all {_share(state.extracted_by_all, state.cases)}; "
+        f"known signatures seen again {state.repeats}, not seen a second time (flaky) {state.flaky}"
+    )
+    spent = state.extracting_s + state.around_s
+    console.print(
+        f"time in contestants {state.extracting_s:.1f} s, around them {state.around_s:.1f} s "
+        f"({_share(state.around_s, spent)} of both), generating {state.generating_s:.1f} s, "
+        f"comparing {state.comparing_s:.1f} s"
+    )
+    if campaign.new:
+        console.print(_table(campaign.new))
+        console.print(f"all of it: {campaign.run.path}/findings.jsonl", markup=False)
+        console.print(f"to see one again: {campaign.new[0].replay}", markup=False, soft_wrap=True)
+
+
+SHOWN = 15
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    table = Table(title=f"{len(findings)} new findings, the gravest first", box=None, title_justify="left")
+    for column in ("id", "breaks", "who parts from whom"):
+        table.add_column(column, overflow="fold")
+    ranked = sorted(
+        findings, key=lambda one: (one.divergence.signature.rank if one.divergence.signature else 0, one.index)
+    )
+    for finding in ranked[:SHOWN]:
+        signature = finding.divergence.signature
+        assert signature is not None
+        table.add_row(finding.id, signature.invariant, "; ".join(signature.split[:2]))
+    if len(ranked) > SHOWN:
+        table.add_row("...", "", f"and {len(ranked) - SHOWN} more in findings.jsonl")
+    return table

@@ -1,0 +1,87 @@
+"""Where in the archive a path comes from: which parts carry the name, and at which bytes.
+
+A path in a tree may have been carried by the header, by its prefix, by a pax record or by a GNU long name, whole
+or cut short. `Index` looks at all of them, since which one an extractor believed is the very question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from ..archive.encode import Encoded
+from ..archive.recipe import Long, Member, Pax, Recipe
+from ..judge.facets import clean
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A member that a path may come from: bytes `start` to `stop` hold its extensions and its header."""
+
+    member: int
+    """1 for the first member of the archive."""
+    start: int
+    stop: int
+    carrier: str
+    """Which field carries the name: `name`, `prefix`, `pax path`, `GNU long name`."""
+
+    def __str__(self) -> str:
+        return f"member {self.member}, bytes {self.start:#x}-{self.stop - 1:#x} ({self.carrier})"
+
+
+_PATH_KEYS = {b"path": "pax path", b"GNU.sparse.name": "pax GNU.sparse.name"}
+
+
+def _carried(part: Pax | Long) -> Iterator[tuple[str, bytes]]:
+    if isinstance(part, Long):
+        if part.kind == "long-name":
+            yield "GNU long name", part.text
+        return
+    for record in part.records:
+        if record.key in _PATH_KEYS:
+            yield _PATH_KEYS[record.key], record.value
+
+
+class Index:
+    """All the names that the members of one archive may go by, with the bytes they come from."""
+
+    def __init__(self, recipe: Recipe, encoded: Encoded) -> None:
+        headers: dict[int, list[int]] = {}
+        for span in encoded.spans:
+            if span.field not in ("data", "padding") and not span.field.startswith("records"):
+                headers.setdefault(span.part, []).extend((span.start, span.stop))
+        self._places: dict[bytes, list[Place]] = {}
+        pending: list[tuple[str, bytes]] = []
+        globals_: list[tuple[str, bytes]] = []
+        first = None
+        count = 0
+        for number, part in enumerate(recipe.parts):
+            if isinstance(part, Pax | Long):
+                first = min(headers[number]) if first is None else first
+                (globals_ if part.kind == "pax-global" else pending).extend(_carried(part))
+            elif isinstance(part, Member):
+                count += 1
+                name, prefix = part.name or b"", part.prefix or b""
+                names = [*pending, *globals_, ("name", name)]
+                if prefix:
+                    names.append(("prefix", prefix + b"/" + name))
+                start = min(headers[number]) if first is None else first
+                for carrier, text in names:
+                    key = clean(text.split(b"\0", 1)[0])
+                    self._places.setdefault(key, []).append(Place(count, start, max(headers[number]), carrier))
+                pending, first = [], None
+
+    def find(self, path: bytes) -> tuple[Place, ...]:
+        """The members that `path` (relative to the destination) can come from, in archive order.
+
+        Where no member has that very name: those whose name begins with it (cut short, or a parent that is only
+        implied), then those whose name ends in it (a prefix lost, leading components stripped).
+        """
+        wanted = clean(path)
+        if wanted in self._places:
+            return tuple(self._places[wanted])
+        cut = [place for name, places in self._places.items() if name.startswith(wanted) for place in places]
+        ends = [
+            place for name, places in self._places.items() if wanted and name.endswith(wanted) for place in places
+        ]
+        return tuple(sorted(cut or ends, key=lambda place: place.start))

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.contest.observation import Change, Observation
+from harness.judge.compare import compare
+from harness.judge.signature import Signature
+
+from .observations import ended, extracted, file
+
+
+def sign(*observations: Observation) -> Signature:
+    found = compare(observations).signature
+    assert found is not None
+    return found
+
+
+ESCAPED = (Change(path=b"canary/x", what="created"),)
+ELSEWHERE = (Change(path=b"dest-evil/y", what="created"),)
+
+SAME = [
+    pytest.param(
+        (extracted("a", file(b"f")), extracted("b", file(b"g"))),
+        (extracted("a", file(b"x" * 99, b"abc")), extracted("b", file(b"y", b"abc"))),
+        id="names-and-contents-are-not-in-it",
+    ),
+    pytest.param(
+        (extracted("a", escapes=ESCAPED), extracted("b", file(b"f"))),
+        (extracted("a", escapes=ELSEWHERE), ended("b", "refused")),
+        id="an-escape-is-told-by-who-did-it",
+    ),
+    pytest.param(
+        (extracted("t1", file(b"f"), family="t"), extracted("t2", file(b"f"), family="t"), ended("a", "refused")),
+        (extracted("t1", file(b"f"), family="t"), ended("a", "refused")),
+        id="a-family-that-stands-together-counts-once",
+    ),
+]
+
+OTHER = [
+    pytest.param(
+        (extracted("a", file(b"f")), extracted("b", file(b"g"))),
+        (extracted("a", file(b"f")), extracted("b", file(b"f", b"y"))),
+        id="another-facet",
+    ),
+    pytest.param(
+        (extracted("a", file(b"f")), extracted("b", file(b"f")), extracted("c", file(b"g"))),
+        (extracted("a", file(b"f")), extracted("b", file(b"g")), extracted("c", file(b"g"))),
+        id="another-split",
+    ),
+    pytest.param(
+        (ended("a", "crashed"), extracted("b")),
+        (ended("a", "hung"), extracted("b")),
+        id="a-hang-is-no-crash",
+    ),
+    pytest.param(
+        (ended("a", "refused"), extracted("b", file(b"f"))),
+        (ended("b", "refused"), extracted("a", file(b"f"))),
+        id="who-refuses-and-who-does-not",
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_one_signature(one: tuple[Observation, ...], other: tuple[Observation, ...]) -> None:
+    assert sign(*one) == sign(*other)
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER)
+def test_two_signatures(one: tuple[Observation, ...], other: tuple[Observation, ...]) -> None:
+    assert sign(*one).id != sign(*other).id
+
+
+def test_it_says_what_it_is() -> None:
+    found = sign(extracted("a", file(b"f")), extracted("b", file(b"g")), ended("c", "refused"))
+    assert found.invariant == "no-smuggling"
+    assert found.split == ("status: extracted a|b / refused c", "names: a / b")
+    assert len(found.id) == 10
+
+
+def test_a_mere_disagreement_ranks_last() -> None:
+    found = sign(extracted("a", file(b"f")), ended("b", "refused"))
+    assert (found.invariant, found.rank) == ("disagreement", 9)
