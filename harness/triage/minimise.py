@@ -1,0 +1,140 @@
+"""Making a case small: reduction passes run until none of them finds a smaller case that is still interesting.
+
+"Smaller" is a total order (`weight`), so every route leads downhill and ends. Which candidate is taken depends on
+the order of the passes alone, never on which probe happened to answer first: probes may run side by side.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from ..archive.case import WHOLE, Case, World
+from ..archive.encode import encode_bytes
+from ..archive.recipe import Header, Member, Part, Pax, Raw, RecipeError
+from ..archive.text import dumps
+from .passes import PASSES, Pass
+
+Probe: TypeAlias = Callable[[Sequence[Case]], Sequence[bool]]
+"""Which of these cases still show what is to be kept. Called with up to `Budget.width` at a time."""
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """When to stop: `probes` cases have been run, or `ended` says so. `width` cases are probed at a time."""
+
+    probes: int = 2000
+    width: int = 8
+    ended: Callable[[], bool] = lambda: False
+
+
+class Minimised(msgspec.Struct, frozen=True, kw_only=True):
+    """The smallest case that was found, and what it took. `complete` is False when the budget ended first."""
+
+    case: Case
+    probes: int
+    complete: bool
+
+
+class NotInterestingError(ValueError):
+    """The case to begin with does not show what is to be kept: there is nothing to minimise."""
+
+
+Weight: TypeAlias = tuple[int, int, int, int, int, str]
+
+
+def weight(case: Case) -> Weight:
+    """How much there is to read in a case: parts, set fields, bytes, distinct letters, numbers, then the text.
+
+    Two cases of the same weight are the same case.
+    """
+    parts = case.recipe.parts
+    fields = sum(map(set_fields, parts)) + (case.recipe.end != 2)
+    fields += (case.world != World()) * 2 + (case.schedule != WHOLE) * 2
+    fields += len(case.world.placed) + len(case.schedule.chunks)
+    size = sum(map(_bytes, parts))
+    text = dumps(msgspec.structs.replace(case, id="", title="", why="", source=(), flags=()))
+    letters = len(set(text))
+    return (len(parts), fields, size, letters, sum(map(_numbers, parts)), text)
+
+
+def set_fields(part: Part) -> int:
+    """How many fields of a part a person has to read: those that are not canonical, and each pax record."""
+    if not isinstance(part, Header):
+        return 1
+    count = sum(
+        1
+        for field in part.__struct_fields__
+        if field not in ("name", "data", "text", "records", "format", "kind", "sparse", "extensions")
+        and getattr(part, field) is not None
+    )
+    count += len(part.sparse) + (part.format != type(part)().format)
+    if isinstance(part, Member):
+        count += len(part.extensions) + (part.kind != "file") + bool(part.data)
+    if isinstance(part, Pax):
+        count += len(part.records) + sum(bool(r.length is not None) + bool(r.end is not None) for r in part.records)
+        count += part.data is not None
+    return count
+
+
+def _bytes(part: Part) -> int:
+    if isinstance(part, Raw):
+        return len(part.data)
+    if not isinstance(part, Header):
+        return 0
+    total = sum(
+        len(value) for value in (getattr(part, f) for f in part.__struct_fields__) if isinstance(value, bytes)
+    )
+    if isinstance(part, Pax):
+        total += sum(len(record.key) + len(record.value) for record in part.records)
+    return total
+
+
+def _numbers(part: Part) -> int:
+    values = (getattr(part, field) for field in part.__struct_fields__)
+    return sum(abs(value) for value in values if isinstance(value, int))
+
+
+def _candidates(case: Case, reduce: Pass, seen: set[Weight]) -> Iterator[Case]:
+    """What a pass offers, less what is not smaller, was tried already, or has no bytes."""
+    limit = weight(case)
+    for candidate in reduce(case):
+        try:
+            mass = weight(candidate)
+            if mass >= limit or mass in seen:
+                continue
+            encode_bytes(candidate.recipe)
+        except RecipeError:
+            continue  # a field without the layout that has it: not a recipe, so not a candidate
+        seen.add(mass)
+        yield candidate
+
+
+def minimise(
+    case: Case, probe: Probe, *, budget: Budget | None = None, passes: Sequence[Pass] = PASSES
+) -> Minimised:
+    """The smallest interesting case that the passes reach from `case`.
+
+    Raises NotInterestingError when `case` itself is not interesting (it is probed first, and again: a case that
+    shows the thing only sometimes cannot be minimised).
+    """
+    budget = budget or Budget()
+    if not all(probe((case, case))):
+        raise NotInterestingError("the case does not show, twice in a row, what is to be kept")
+    probes, seen = 2, {weight(case)}
+    while True:
+        before = case
+        for reduce in passes:
+            smaller: Case | None = case
+            while smaller is not None:
+                case, smaller = smaller, None
+                offers = _candidates(case, reduce, seen)
+                while smaller is None and (batch := list(itertools.islice(offers, budget.width))):
+                    if probes >= budget.probes or budget.ended():
+                        return Minimised(case=case, probes=probes, complete=False)
+                    probes += len(batch)
+                    smaller = next((one for one, yes in zip(batch, probe(batch), strict=True) if yes), None)
+        if case == before:
+            return Minimised(case=case, probes=probes, complete=True)
