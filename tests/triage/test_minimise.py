@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -44,7 +45,7 @@ def pax_size(one: Case) -> bool:
         and isinstance(member, Member)
         and member.size == 0
         and member.data != b""
-        for pax, member in zip(parts, parts[1:], strict=False)
+        for pax, member in itertools.pairwise(parts)
     )
 
 

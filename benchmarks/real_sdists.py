@@ -1,0 +1,141 @@
+"""Compare real sdists: fetch them by name with pip, run each through the contestants, tell who parts from whom.
+
+    python -m benchmarks.real_sdists                     the list below, newest and an old release of each
+    python -m benchmarks.real_sdists django==1.11 flask  these
+
+Nothing is built or installed: the archives are downloaded and handed to `tarbiter compare`. Files are kept in
+--cache and fetched once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+NAMES = [
+    "django",
+    "django==1.8",
+    "flask",
+    "flask==0.10",
+    "requests",
+    "requests==2.6.0",
+    "numpy==1.16.0",
+    "setuptools",
+    "setuptools==40.0.0",
+    "pip",
+    "wheel",
+    "six",
+    "six==1.9.0",
+    "attrs",
+    "attrs==17.4.0",
+    "pytest",
+    "pytest==3.0.0",
+    "click",
+    "click==6.0",
+    "jinja2",
+    "jinja2==2.7",
+    "markupsafe==0.23",
+    "sqlalchemy",
+    "sqlalchemy==0.9.0",
+    "pyyaml",
+    "pyyaml==3.11",
+    "cryptography",
+    "certifi",
+    "urllib3",
+    "idna",
+    "chardet",
+    "docutils",
+    "docutils==0.12",
+    "sphinx",
+    "pygments",
+    "pygments==1.6",
+    "lxml",
+    "pillow==2.0.0",
+    "tornado",
+    "tornado==3.0",
+    "twisted",
+    "zope.interface",
+    "mercurial",
+    "psutil",
+    "simplejson==2.0.0",
+    "nose==1.0.0",
+    "virtualenv==1.10",
+    "hypothesis",
+    "black",
+    "mypy",
+    "build",
+]
+
+
+def fetch(name: str, cache: Path) -> Path | str:
+    """The sdist of `name`, downloaded once; or why there is none."""
+    folder = cache / name.replace("==", "-")
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=cache) as part:
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+            # Metadata would be built from the sdist: a plain download is all that is wanted, so no isolation.
+            done = subprocess.run(
+                [*command, "--no-build-isolation", "--dest", part, name],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            found = [path for path in Path(part).iterdir() if path.name.endswith((".tar.gz", ".tar.bz2", ".tgz"))]
+            if not found:
+                return (done.stderr.strip().splitlines() or ["no tar archive among its files"])[-1]
+            folder.mkdir()
+            found[0].rename(folder / found[0].name)
+    return next(folder.iterdir())
+
+
+def main() -> int:
+    """Fetch, compare, print a table; exit 1 when anything differs in a strong facet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME[==VERSION]")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "tarbiter-sdists")
+    parser.add_argument("--json", type=Path, help="write everything that was seen here")
+    options = parser.parse_args()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name in options.names:
+        path = fetch(name, options.cache)
+        if isinstance(path, str):
+            rows.append({"name": name, "verdict": "not fetched", "why": path})
+            print(f"{name:24} not fetched: {path}")
+            continue
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", "compare", "--json", str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 2:
+            rows.append({"name": path.name, "verdict": "could not run", "why": done.stderr.strip()})
+            print(f"{path.name:40} could not run: {done.stderr.strip()}")
+            continue
+        (found,) = json.loads(done.stdout)
+        groups = found["divergence"]["groups"]
+        strict = next(o["status"] for o in found["observations"] if o["contestant"] == "extractor-strict")
+        verdict = "agree" if done.returncode == 0 else "differ"
+        why = (
+            "" if verdict == "agree" else " / ".join(f"{g['status']} {','.join(g['contestants'])}" for g in groups)
+        )
+        rows.append(
+            {"name": path.name, "verdict": verdict, "strict": strict, "why": why, "seen": found["divergence"]}
+        )
+        print(f"{path.name:40} {verdict}, strict {strict}, {found['size']} bytes {why}")
+    counts = Counter(str(row["verdict"]) for row in rows)
+    strict_counts = Counter(str(row.get("strict", "-")) for row in rows)
+    print(f"{len(rows)} sdists: {dict(counts)}; strict: {dict(strict_counts)}")
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    return 1 if counts["differ"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

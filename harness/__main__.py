@@ -1,0 +1,5 @@
+"""`python -m harness` is the command `tarbiter`."""
+
+from .cli import main
+
+main()
