@@ -1,10 +1,10 @@
-"""Compare real sdists: fetch them by name with pip, run each through the contestants, tell who parts from whom.
+"""Compare real sdists: fetch them by name, run each through the contestants, tell who parts from whom.
 
     python -m benchmarks.real_sdists                     the list below, newest and an old release of each
     python -m benchmarks.real_sdists django==1.11 flask  these
 
-Nothing is built or installed: the archives are downloaded and handed to `tarbiter compare`. Files are kept in
---cache and fetched once.
+`unearth` finds and downloads an sdist as pip would, without running what is in it (`pip download` builds its
+metadata). Files are kept in --cache and fetched once.
 """
 
 from __future__ import annotations
@@ -17,59 +17,13 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-NAMES = [
-    "django",
-    "django==1.8",
-    "flask",
-    "flask==0.10",
-    "requests",
-    "requests==2.6.0",
-    "numpy==1.16.0",
-    "setuptools",
-    "setuptools==40.0.0",
-    "pip",
-    "wheel",
-    "six",
-    "six==1.9.0",
-    "attrs",
-    "attrs==17.4.0",
-    "pytest",
-    "pytest==3.0.0",
-    "click",
-    "click==6.0",
-    "jinja2",
-    "jinja2==2.7",
-    "markupsafe==0.23",
-    "sqlalchemy",
-    "sqlalchemy==0.9.0",
-    "pyyaml",
-    "pyyaml==3.11",
-    "cryptography",
-    "certifi",
-    "urllib3",
-    "idna",
-    "chardet",
-    "docutils",
-    "docutils==0.12",
-    "sphinx",
-    "pygments",
-    "pygments==1.6",
-    "lxml",
-    "pillow==2.0.0",
-    "tornado",
-    "tornado==3.0",
-    "twisted",
-    "zope.interface",
-    "mercurial",
-    "psutil",
-    "simplejson==2.0.0",
-    "nose==1.0.0",
-    "virtualenv==1.10",
-    "hypothesis",
-    "black",
-    "mypy",
-    "build",
-]
+NAMES = """
+django django==1.8 flask flask==0.10 requests requests==2.6.0 setuptools setuptools==59.0.0 pip wheel six six==1.9.0
+attrs attrs==17.4.0 pytest pytest==3.0.0 click click==6.0 jinja2 jinja2==2.7 markupsafe==0.23 sqlalchemy
+sqlalchemy==0.9.0 pyyaml pyyaml==3.11 cryptography certifi urllib3 idna chardet docutils docutils==0.12 sphinx
+pygments pygments==1.6 lxml numpy tornado tornado==3.0 twisted zope.interface mercurial psutil simplejson==2.0.0
+nose==1.0.0 virtualenv==1.10 hypothesis black mypy build babel==2.9.1 scipy
+""".split()
 
 
 def fetch(name: str, cache: Path) -> Path | str:
@@ -77,19 +31,17 @@ def fetch(name: str, cache: Path) -> Path | str:
     folder = cache / name.replace("==", "-")
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=cache) as part:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-            # Metadata would be built from the sdist: a plain download is all that is wanted, so no isolation.
-            done = subprocess.run(
-                [*command, "--no-build-isolation", "--dest", part, name],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            found = [path for path in Path(part).iterdir() if path.name.endswith((".tar.gz", ".tar.bz2", ".tgz"))]
-            if not found:
-                return (done.stderr.strip().splitlines() or ["no tar archive among its files"])[-1]
-            folder.mkdir()
-            found[0].rename(folder / found[0].name)
+            command = [sys.executable, "-m", "unearth", "--no-binary", "--download", part, name]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                return (done.stderr.strip().splitlines() or ["unearth found nothing"])[-1]
+            found = Path(json.loads(done.stdout)["local_path"])
+            if not found.name.endswith((".tar.gz", ".tar.bz2", ".tgz", ".tar")):
+                return f"{found.name} is no tar archive"
+            staged = Path(part) / "done"
+            staged.mkdir()
+            found.rename(staged / found.name)
+            staged.rename(folder)
     return next(folder.iterdir())
 
 
