@@ -23,7 +23,7 @@ attrs attrs==17.4.0 pytest pytest==3.0.0 click click==6.0 jinja2 jinja2==2.7 mar
 sqlalchemy==0.9.0 pyyaml pyyaml==3.11 cryptography certifi urllib3 idna chardet docutils docutils==0.12 sphinx
 pygments pygments==1.6 lxml numpy tornado tornado==3.0 twisted zope.interface mercurial psutil simplejson==2.0.0
 nose==1.0.0 virtualenv==1.10 hypothesis black mypy build babel==2.9.1 scipy
-""".split()
+""".split()  # noqa: SIM905  # sixty names one to a line would hide which ones they are
 
 
 def fetch(name: str, cache: Path) -> Path | str:
