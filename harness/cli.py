@@ -31,13 +31,13 @@ from .contest.observation import Job, Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, available, everyone
 from .contest.sandbox import SandboxError
-from .judge.compare import Divergence, compare
+from .judge.compare import Divergence
 from .judge.facets import FACETS, STRONG
-from .judge.invariants import Broken, arrival
 from .judge.machine import page
 from .report import session
 from .report.console import STYLES, verdict
 from .triage.locate import Index
+from .triage.trial import trials
 
 DIFFERS, COULD_NOT_RUN, INTERRUPTED = 1, 2, 130
 
@@ -225,8 +225,9 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: int
     notes: tuple[str, ...] = ()
     divergence: Divergence
-    arrival: tuple[Broken, ...] = ()
     observations: tuple[Observation, ...]
+    whole: tuple[Observation, ...] = ()
+    """The same, when the archive arrived whole; empty where it did so anyway."""
 
 
 def _parse_schedule(text: str | None) -> Schedule | None:
@@ -265,7 +266,7 @@ def compare_command(
     world_file: str | None,
     schedule: str | None,
     as_json: bool,
-    jobs: int | None,
+    cells: int | None,
 ) -> None:
     """Run each FILE (archive or case) through the contestants and tell who agrees with whom.
 
@@ -289,62 +290,35 @@ def compare_command(
         world = case.world
     inputs = [load(path) for path in files]
     contestants = _choose(names, targets)
+    jobs = [_job(one, tuple(contestant.name for contestant in contestants), world, given) for one in inputs]
     results = []
     console = _console()
-    with Pool(contestants, cells=min(jobs or os.cpu_count() or 1, len(inputs))) as pool:
-        for loaded, compared in zip(
-            inputs, _compare_all(pool, inputs, contestants, world, given, facets), strict=True
-        ):
+    with Pool(contestants, cells=min(cells or os.cpu_count() or 1, len(inputs))) as pool:
+        for loaded, trial in zip(inputs, trials(pool, jobs), strict=True):
+            compared = Compared(
+                file=loaded.path,
+                size=len(loaded.archive),
+                notes=loaded.notes,
+                divergence=trial.divergence(facets),
+                observations=trial.observations,
+                whole=trial.whole,
+            )
             results.append(compared)
             if not as_json:
                 _show(console, loaded, compared)
     if as_json:
         click.echo(page(results))
-    sys.exit(DIFFERS if any(not one.divergence.agreed or one.arrival for one in results) else 0)
+    sys.exit(DIFFERS if any(not one.divergence.agreed for one in results) else 0)
 
 
-def _compare_all(
-    pool: Pool,
-    inputs: Sequence[Loaded],
-    contestants: Sequence[Contestant],
-    world: World | None,
-    schedule: Schedule | None,
-    facets: Sequence[str],
-) -> Sequence[Compared]:
-    names = tuple(contestant.name for contestant in contestants)
-    jobs: list[Job] = []
-    for loaded in inputs:
-        case = loaded.case or Case()
-        job = Job(
-            archive=loaded.archive,
-            contestants=names,
-            world=world or case.world,
-            schedule=schedule or case.schedule,
-        )
-        jobs.append(job)
-        if job.schedule != Schedule():
-            jobs.append(msgspec.structs.replace(job, schedule=Schedule()))
-    answers = iter(list(pool.map(jobs)))
-    results = []
-    for loaded in inputs:
-        job, observations = next(answers)
-        late: tuple[Broken, ...] = ()
-        if job.schedule != Schedule():
-            _, whole = next(answers)
-            found = [arrival(one, other) for one, other in zip(whole, observations, strict=True)]
-            late = tuple(one for one in found if one is not None)
-        divergence = compare(observations, world=job.world, facets=facets)
-        results.append(
-            Compared(
-                file=loaded.path,
-                size=len(loaded.archive),
-                notes=loaded.notes,
-                divergence=divergence,
-                arrival=late,
-                observations=observations,
-            )
-        )
-    return results
+def _job(loaded: Loaded, names: tuple[str, ...], world: World | None, schedule: Schedule | None) -> Job:
+    case = loaded.case or Case()
+    return Job(
+        archive=loaded.archive,
+        contestants=names,
+        world=world or case.world,
+        schedule=schedule or case.schedule,
+    )
 
 
 def _show(console: Console, loaded: Loaded, compared: Compared) -> None:
@@ -354,11 +328,6 @@ def _show(console: Console, loaded: Loaded, compared: Compared) -> None:
         index = Index(parts, encode(parts))
     notes = f" ({'; '.join(loaded.notes)})" if loaded.notes else ""
     console.print(verdict(f"{loaded.path}{notes}", compared.divergence, compared.observations, index))
-    for broken in compared.arrival:
-        console.print(
-            f" [bold red]broken arrival[/] by {', '.join(broken.contestants)}: whole / in pieces: ", end=""
-        )
-        console.print(broken.evidence, markup=False)
 
 
 @main.command("fuzz")
@@ -375,7 +344,7 @@ def fuzz_command(
     cases: int | None,
     minutes: float | None,
     seed: int | None,
-    jobs: int | None,
+    cells: int | None,
     names: tuple[str, ...],
     targets: tuple[str, ...],
     facets: tuple[str, ...],
@@ -400,7 +369,7 @@ def fuzz_command(
     options = session.Options(
         cases=cases,
         seconds=None if minutes is None else minutes * 60,
-        jobs=jobs or os.cpu_count() or 1,
+        jobs=cells or os.cpu_count() or 1,
         facets=facets,
     )
     chosen = _choose(names, targets)

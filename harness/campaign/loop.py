@@ -1,7 +1,9 @@
-"""The campaign: generate, run, compare, confirm, keep; until the cases, the minutes or the person's patience end.
+"""The campaign: generate, run, compare, investigate, keep; until the cases, the minutes or the patience end.
 
-A divergence with a new signature is run a second time before it is believed. Contestants that do something else
-the second time are flaky: they are named in the finding and left out of its comparison.
+Cases go in slices. A slice is run as a whole, then each case of it that showed a new pattern (who parts from whom
+on what) is investigated: run again, minimised per broken invariant, signed. Only then does the run's state move on
+to the next slice: a killed run repeats a slice and loses nothing. Slices have a fixed number of cases, so that the
+same seed finds the same things however fast the machine is.
 """
 
 from __future__ import annotations
@@ -13,18 +15,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from ..archive.encode import encode, encode_bytes
-from ..archive.text import dumps
-from ..contest.observation import Job, Observation
+from ..contest.observation import Job
 from ..contest.pool import Pool
-from ..generate.recipes import Generated, case_at, cases
-from ..judge.compare import Divergence, compare
-from ..judge.facets import differences
-from ..triage.locate import Index
-from .runs import Finding, Run
+from ..generate.recipes import Generated, cases
+from ..triage.investigate import investigate
+from ..triage.minimise import Budget
+from ..triage.trial import Trial, job_for, trials
+from .runs import Kept, Run
 
-CHECKPOINT_S = 5.0
-"""Seconds between two writes of state.json: what a killed run repeats at most."""
+SLICE = 256
+"""Cases between two checkpoints."""
+
+PROBES = 600
+"""Probes that minimising one target may take; the median needs under a hundred."""
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,20 +37,14 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
-class _Flight(msgspec.Struct):
-    """A case between the generator and its verdict.
-
-    `first` and `signature_id` are there when this is its second run: what was seen the first time, and the id that
-    is to be confirmed.
-    """
-
+class _Suspect(msgspec.Struct):
     generated: Generated
-    first: tuple[Observation, ...] = ()
-    signature_id: str = ""
+    trial: Trial
+    pattern: str
 
 
 class Campaign:
-    """One campaign over one seed. `progress` is called after each case, with this object."""
+    """One campaign over one seed. `progress` is called after each case and each investigation."""
 
     def __init__(
         self,
@@ -55,20 +52,19 @@ class Campaign:
         run: Run,
         contestants: Sequence[str],
         bounds: Bounds,
-        progress: Callable[[Campaign], None],
+        progress: Callable[[], None],
     ) -> None:
         self.pool, self.run, self.bounds, self.progress = pool, run, bounds, progress
         self.contestants = tuple(contestants)
         self.state = run.state
         self.statuses = Counter(run.state.statuses)
-        self.new: list[Finding] = []
+        self.new: list[Kept] = []
         """The findings of this session, in the order they came."""
+        self.doing = "running"
         self._began = time.monotonic()
         self._earlier_s = run.state.seconds
         self._done = 0
-        self._flights: deque[_Flight] = deque()
-        self._again: deque[_Flight] = deque()
-        self._pending: set[str] = set()
+        self._patterns = set(run.state.patterns)
 
     @property
     def seconds(self) -> float:
@@ -77,137 +73,87 @@ class Campaign:
 
     @property
     def rate(self) -> float:
-        """Cases a second in this session."""
+        """Cases a second in this session, investigations included."""
         return self._done / max(self.seconds, 1e-9)
 
-    def _ended(self, begun: int) -> bool:
-        bounds = self.bounds
-        return (bounds.cases is not None and begun >= bounds.cases) or (
-            bounds.seconds is not None and self.seconds >= bounds.seconds
-        )
-
-    def _jobs(self) -> Iterator[Job]:
-        """Jobs for the pool: second runs first, then new cases. `_flights` has their stories in the same order."""
-        seed = self.run.asked.seed
-        unconfirmed = [case_at(seed, index) for index in self.state.unconfirmed]
-        self.state.unconfirmed = []
-        for begun, generated in enumerate(itertools.chain(unconfirmed, cases(seed, start=self.state.next_index))):
-            yield from self._second_runs()
-            if self._ended(begun):
-                return
-            yield self._job(_Flight(generated))
-
-    def _second_runs(self) -> Iterator[Job]:
-        while self._again:
-            yield self._job(self._again.popleft())
-
-    def _job(self, flight: _Flight) -> Job:
-        began = time.monotonic()
-        case = flight.generated.case
-        archive = encode_bytes(case.recipe)
-        self.state.generating_s += time.monotonic() - began
-        self._flights.append(flight)
-        return Job(archive=archive, contestants=self.contestants, world=case.world, schedule=case.schedule)
+    def _out_of_time(self) -> bool:
+        return self.bounds.seconds is not None and self.seconds >= self.bounds.seconds
 
     def go(self) -> None:
         """Run until the bounds end. KeyboardInterrupt passes through, with everything that was found kept."""
-        written = time.monotonic()
-        try:
-            for session in (self._jobs, self._second_runs):
-                for job, observations in self.pool.map(session()):
-                    self._verdict(self._flights.popleft(), job, observations)
-                    self.progress(self)
-                    if time.monotonic() - written >= CHECKPOINT_S:
-                        written = time.monotonic()
-                        self._checkpoint()
-        finally:
+        fresh = cases(self.run.asked.seed, start=self.state.next_index)
+        while not self._out_of_time():
+            size = SLICE if self.bounds.cases is None else min(SLICE, self.bounds.cases - self._done)
+            if size <= 0:
+                return
+            suspects = list(self._slice(itertools.islice(fresh, size)))
+            self.doing = "investigating"
+            for suspect in suspects:
+                self._investigate(suspect)
+            self.doing = "running"
             self._checkpoint()
 
-    def _checkpoint(self) -> None:
-        self.state.seconds = self._earlier_s + self.seconds
-        waiting = [*self._again, *(flight for flight in self._flights if flight.first)]
-        self.state.unconfirmed = sorted(flight.generated.index for flight in waiting)
-        self.state.statuses = dict(sorted(self.statuses.items()))
-        self.run.checkpoint()
+    def _slice(self, fresh: Iterator[Generated]) -> Iterator[_Suspect]:
+        """Run some cases and yield those that showed a pattern not seen before."""
+        flying: deque[Generated] = deque()
 
-    def _verdict(self, flight: _Flight, job: Job, observations: tuple[Observation, ...]) -> None:
-        began = time.monotonic()
-        self.state.extracting_s += sum(o.wall_ns for o in observations) / 1e9
-        self.state.around_s += sum(o.overhead_ns for o in observations) / 1e9
-        if flight.first:
-            self._pending.discard(flight.signature_id)
-            self._confirm(flight.generated, job, flight.first, observations)
-        else:
-            self._count(flight.generated, observations)
-            divergence = compare(observations, world=job.world, facets=self.run.asked.facets, weak=False)
-            if divergence.signature is not None:
-                name = divergence.signature.id
-                if name in self.run.known or name in self._pending:
-                    self.state.repeats += 1
-                else:
-                    self._pending.add(name)
-                    self._again.append(_Flight(flight.generated, observations, name))
-        self.state.comparing_s += time.monotonic() - began
+        def jobs() -> Iterator[Job]:
+            while not self._out_of_time():
+                began = time.monotonic()
+                generated = next(fresh, None)
+                if generated is None:
+                    return
+                job = job_for(generated.case, self.contestants)
+                self.state.generating_s += time.monotonic() - began
+                flying.append(generated)
+                yield job
 
-    def _count(self, generated: Generated, observations: tuple[Observation, ...]) -> None:
+        for trial in trials(self.pool, jobs()):
+            generated = flying.popleft()
+            self._count(generated, trial)
+            began = time.monotonic()
+            signature = trial.divergence(self.run.asked.facets, weak=False).signature
+            self.state.comparing_s += time.monotonic() - began
+            self.progress()
+            if signature is None:
+                continue
+            if signature.id in self._patterns:
+                self.state.repeats += 1
+                continue
+            self._patterns.add(signature.id)
+            yield _Suspect(generated, trial, signature.id)
+
+    def _count(self, generated: Generated, trial: Trial) -> None:
+        seen = trial.observations + trial.whole
+        self.state.extracting_s += sum(o.wall_ns for o in seen) / 1e9
+        self.state.around_s += sum(o.overhead_ns for o in seen) / 1e9
         self._done += 1
         self.state.cases += 1
-        self.state.next_index = max(self.state.next_index, generated.index + 1)
-        self.statuses.update(o.status for o in observations)
-        extracted = [o.status == "extracted" for o in observations if o.status != "unavailable"]
+        self.state.next_index = generated.index + 1
+        self.statuses.update(o.status for o in trial.observations)
+        extracted = [o.status == "extracted" for o in trial.observations if o.status != "unavailable"]
         self.state.extracted_by_some += any(extracted)
         self.state.extracted_by_all += all(extracted)
 
-    def _confirm(
-        self,
-        generated: Generated,
-        job: Job,
-        first: tuple[Observation, ...],
-        second: tuple[Observation, ...],
-    ) -> None:
-        facets = self.run.asked.facets
-        flaky = tuple(
-            one.contestant
-            for one, other in zip(first, second, strict=True)
-            if any(differences(facet, one, other) for facet in facets)
+    def _investigate(self, suspect: _Suspect) -> None:
+        began = time.monotonic()
+        budget = Budget(probes=PROBES, width=8 * self.pool.cells, ended=self._out_of_time)
+        result = investigate(
+            self.pool, suspect.generated.case, suspect.trial, facets=self.run.asked.facets, budget=budget
         )
-        steady = [o for o in second if o.contestant not in flaky]
-        divergence = compare(steady, world=job.world, facets=facets)
-        signature = divergence.signature
-        if signature is None or (flaky and signature.id in self.run.known):
-            self.state.flaky += 1
-            return
-        if signature.id in self.run.known:
-            self.state.repeats += 1
-            return
-        finding = self._finding(generated, job, divergence, second, flaky)
-        self.run.add(finding, generated)
-        self.new.append(finding)
+        self.state.flaky += bool(result.flaky)
+        self.state.vanished += len(result.vanished)
+        for finding in result.findings:
+            assert finding.divergence.signature is not None
+            if finding.divergence.signature.id in self.run.known:
+                self.state.repeats += 1
+                continue
+            self.new.append(self.run.add(finding, suspect.generated, result.flaky))
+        self.state.investigating_s += time.monotonic() - began
+        self.progress()
 
-    def _finding(
-        self,
-        generated: Generated,
-        job: Job,
-        divergence: Divergence,
-        observations: tuple[Observation, ...],
-        flaky: tuple[str, ...],
-    ) -> Finding:
-        assert divergence.signature is not None
-        index = Index(generated.case.recipe, encode(generated.case.recipe))
-        paths = dict.fromkeys(path for broken in divergence.broken for path in broken.paths)
-        places = tuple(f"{ascii(path)[1:]}: {place}" for path in paths for place in index.find(path))
-        name = divergence.signature.id
-        return Finding(
-            id=name,
-            seed=generated.seed,
-            index=generated.index,
-            features=generated.features,
-            places=places[:20],
-            case=dumps(generated.case),
-            divergence=divergence,
-            observations=observations,
-            flaky=flaky,
-            versions=self.run.asked.contestants,
-            environment=self.run.asked.environment,
-            replay=f"tarbiter compare {self.run.path}/findings/{name}.toml --with {','.join(job.contestants)}",
-        )
+    def _checkpoint(self) -> None:
+        self.state.seconds = self._earlier_s + self.seconds
+        self.state.statuses = dict(sorted(self.statuses.items()))
+        self.state.patterns = sorted(self._patterns)
+        self.run.checkpoint()

@@ -2,11 +2,11 @@
 
     run.json           seed, contestants with versions, environment: written once
     findings.jsonl     one line for each finding, appended and flushed before the next case
-    findings/ID.toml   its case, ready for `tarbiter compare`
+    findings/ID.toml   its minimised case, ready for `tarbiter compare`; ID.original.toml as it was generated
     state.json         how far the run came, replaced atomically
 
-A killed run loses the case in flight and nothing else: a torn last line of `findings.jsonl` is cut off when the
-run is resumed, and its case is run again.
+A killed run loses nothing: a torn last line of `findings.jsonl` is cut off when the run is resumed, and the cases
+since the last checkpoint are run again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from ..contest.observation import Observation
 from ..generate.recipes import Generated
 from ..judge.compare import Divergence
 from ..judge.machine import line, page
+from ..triage.investigate import Finding
+from ..triage.target import Target
 
 
 class RunError(Exception):
@@ -52,14 +54,15 @@ class State(msgspec.Struct, kw_only=True):
 
     next_index: int = 0
     """The first case of the seed that has not been run."""
-    unconfirmed: list[int] = msgspec.field(default_factory=list)
-    """Indices below `next_index` whose divergence was seen once and not yet a second time."""
     cases: int = 0
-    findings: int = 0
     repeats: int = 0
-    """Cases that showed a signature already known."""
+    """Cases that showed a pattern, and targets that came to a signature, already known."""
     flaky: int = 0
-    """Divergences that did not come again when the case was run a second time."""
+    """Investigated cases on which some contestant did something else the second time."""
+    vanished: int = 0
+    """Targets that did not show again when only their contestants ran."""
+    patterns: list[str] = msgspec.field(default_factory=list)
+    """Ids of the patterns that have been investigated."""
     extracted_by_some: int = 0
     extracted_by_all: int = 0
     statuses: dict[str, int] = msgspec.field(default_factory=dict)
@@ -68,25 +71,36 @@ class State(msgspec.Struct, kw_only=True):
     """Wall time of all sessions of this run."""
     generating_s: float = 0.0
     comparing_s: float = 0.0
+    investigating_s: float = 0.0
     extracting_s: float = 0.0
-    """The contestants' own wall time."""
+    """The contestants' own wall time, investigations left out."""
     around_s: float = 0.0
-    """Preparing destinations, snapshots, canaries, clean-up."""
+    """Preparing destinations, snapshots, canaries, clean-up; investigations left out."""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A divergence worth a person's time, with all that is needed to see it again."""
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of findings.jsonl: a finding with all that is needed to see it again."""
 
     id: str
+    invariant: str
+    rank: int
+    split: tuple[str, ...]
+    causes: tuple[str, ...]
+    places: tuple[str, ...]
+    """Which bytes of the minimised archive the paths in question come from."""
+    target: Target
+    case: str
+    """The minimised case as TOML."""
+    original: str
+    """The generated case as TOML."""
+    complete: bool
+    """False: the budget ended while the case was being minimised."""
     seed: int
     index: int
     features: tuple[str, ...]
-    places: tuple[str, ...]
-    """Which bytes of the archive the paths in question come from."""
-    case: str
-    """The case as TOML."""
     divergence: Divergence
     observations: tuple[Observation, ...]
+    whole: tuple[Observation, ...] = ()
     flaky: tuple[str, ...] = ()
     """Contestants that did something else when the case was run a second time; they are not compared."""
     versions: dict[str, str] = msgspec.field(default_factory=dict)
@@ -157,18 +171,50 @@ class Run:
         except msgspec.DecodeError as error:
             raise RunError(path, f"its run.json, state.json or findings.jsonl is damaged: {error}") from error
 
-    def add(self, finding: Finding, generated: Generated) -> None:
-        """Keep a finding: the case first, then the line that names it. Raises RunError (disk full and the like)."""
+    def add(self, finding: Finding, generated: Generated, flaky: tuple[str, ...]) -> Kept:
+        """Keep a finding: its cases first, then the line that names it. Raises RunError (disk full, ...)."""
+        signature = finding.divergence.signature
+        assert signature is not None
+        name = signature.id
+        titled = msgspec.structs.replace(
+            finding.case,
+            title=f"{signature.invariant}: {'; '.join(signature.split)}",
+            why="; ".join((*finding.causes, *finding.places)),
+        )
+        contestants = ",".join(finding.trial.job.contestants)
+        kept = Kept(
+            id=name,
+            invariant=signature.invariant,
+            rank=signature.rank,
+            split=signature.split,
+            causes=finding.causes,
+            places=finding.places,
+            target=finding.target,
+            case=dumps(titled),
+            original=dumps(generated.case),
+            complete=finding.complete,
+            seed=generated.seed,
+            index=generated.index,
+            features=generated.features,
+            divergence=finding.divergence,
+            observations=finding.trial.observations,
+            whole=finding.trial.whole,
+            flaky=flaky,
+            versions=self.asked.contestants,
+            environment=self.asked.environment,
+            replay=f"tarbiter compare {self.path}/findings/{name}.toml --with {contestants}",
+        )
         try:
-            _write(os.path.join(self.path, "findings", f"{finding.id}.toml"), dumps(generated.case).encode())
-            data = memoryview(line(finding))
+            _write(os.path.join(self.path, "findings", f"{name}.toml"), kept.case.encode())
+            _write(os.path.join(self.path, "findings", f"{name}.original.toml"), kept.original.encode())
+            data = memoryview(line(kept))
             while data:
                 data = data[os.write(self._log, data) :]
             os.fsync(self._log)
         except OSError as error:
             raise RunError(self.path, f"a finding cannot be written: {error.strerror}") from error
-        self.known.add(finding.id)
-        self.state.findings += 1
+        self.known.add(name)
+        return kept
 
     def checkpoint(self) -> None:
         """Write down how far the run came. Raises RunError."""

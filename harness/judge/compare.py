@@ -13,7 +13,7 @@ import msgspec
 from ..archive.case import World
 from ..contest.observation import Observation
 from .facets import FACETS, STRONG, WEAK, Difference, Rule, differences, project
-from .invariants import Broken, broken_by
+from .invariants import RANKS, Broken, arrival, broken_by
 from .signature import Signature, signature
 
 
@@ -99,10 +99,14 @@ def compare(
     world: World | None = None,
     facets: Sequence[str] = STRONG,
     weak: bool = True,
+    whole: Sequence[Observation] = (),
+    cause: Sequence[str] = (),
 ) -> Divergence:
     """Compare observations of one archive in `world`, by `facets` (names from `FACETS`).
 
-    `weak=False` leaves out the facets that were not asked for (a campaign does not look at them).
+    `weak=False` leaves out the facets that were not asked for (a campaign does not look at them). `whole` are the
+    same contestants' observations of the same archive arriving whole, where `observations` came by a schedule.
+    `cause` goes into the signature: what `triage.explain` reads off a minimised case.
     Raises KeyError for an unknown facet.
     """
     for facet in facets:
@@ -117,7 +121,9 @@ def compare(
                 found += differences(facet, parts[0][0], members[0])[:LIMIT]
         names = tuple(o.contestant for o in members)
         groups.append(Group(label(index), members[0].status, names, tuple(found)))
-    broken = broken_by(heard, world or World())
+    late = [arrival(one, other) for one, other in zip(whole, observations, strict=True)] if whole else []
+    broken = (*broken_by(heard, world or World()), *(one for one in late if one is not None))
+    broken = tuple(sorted(broken, key=lambda one: RANKS[one.invariant]))
     agreed = len(groups) <= 1 and not broken
     return Divergence(
         agreed=agreed,
@@ -127,5 +133,5 @@ def compare(
         weak=_weak(heard, facets) if weak else (),
         rules=tuple(rule for facet in facets for rule in FACETS[facet].rules),
         left_out=tuple((o.contestant, f"{o.status}: {o.error}") for o in observations if o.status in NOT_COMPARED),
-        signature=None if agreed else signature(heard, broken, facets),
+        signature=None if agreed else signature(heard, broken, facets, cause),
     )

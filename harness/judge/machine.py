@@ -19,7 +19,8 @@ def plain(record: object) -> Plain:
 def _walk(value: object) -> Plain:
     match value:
         case bytes():
-            return escape(value)
+            text: str = escape(value)
+            return text
         case dict():
             return {escape(key) if isinstance(key, bytes) else str(key): _walk(item) for key, item in value.items()}
         case list() | tuple():

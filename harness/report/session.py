@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ..campaign.health import WITNESSES, check
 from ..campaign.loop import Bounds, Campaign
-from ..campaign.runs import Asked, Finding, Run, RunError, environment
+from ..campaign.runs import Asked, Kept, Run, RunError, environment
 from ..contest.pool import Pool
 from ..contest.registry import Contestant, available
 from ..judge.facets import STRONG
@@ -97,7 +97,7 @@ def _session(pool: Pool, run: Run, contestants: Sequence[Contestant], options: O
         run,
         tuple(one.name for one in contestants),
         Bounds(cases=options.cases, seconds=options.seconds),
-        lambda _campaign: None,
+        lambda: None,
     )
     console.print(
         f"{run.path}: seed {run.asked.seed}, {len(contestants)} contestants, {options.jobs} cells", style="dim"
@@ -109,7 +109,7 @@ def _session(pool: Pool, run: Run, contestants: Sequence[Contestant], options: O
             with Live(console=console, refresh_per_second=1 / REFRESH_S, get_renderable=lambda: _line(campaign)):
                 campaign.go()
         else:
-            campaign.progress = _Plain(console)
+            campaign.progress = _Plain(console, campaign)
             campaign.go()
     except KeyboardInterrupt:
         interrupted = True
@@ -127,13 +127,13 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 class _Plain:
     """One progress line every `PLAIN_S` seconds, for logs."""
 
-    def __init__(self, console: Console) -> None:
-        self.console, self.last = console, time.monotonic()
+    def __init__(self, console: Console, campaign: Campaign) -> None:
+        self.console, self.campaign, self.last = console, campaign, time.monotonic()
 
-    def __call__(self, campaign: Campaign) -> None:
+    def __call__(self) -> None:
         if time.monotonic() - self.last >= PLAIN_S:
             self.last = time.monotonic()
-            self.console.print(_line(campaign))
+            self.console.print(_line(self.campaign))
 
 
 def _line(campaign: Campaign) -> Text:
@@ -143,8 +143,8 @@ def _line(campaign: Campaign) -> Text:
         left = f", {max(0.0, bounds.seconds - campaign.seconds) / 60:.1f} min left"
     statuses = " ".join(f"{name} {count}" for name, count in sorted(campaign.statuses.items()))
     return Text(
-        f"{state.cases} cases, {campaign.rate:.0f}/s, {state.findings} signatures ({len(campaign.new)} new)"
-        f"{left}; {statuses}"
+        f"{campaign.doing}: {state.cases} cases, {campaign.rate:.0f}/s, {len(campaign.run.known)} signatures "
+        f"({len(campaign.new)} new){left}; {statuses}"
     )
 
 
@@ -160,13 +160,14 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
     console.print(
         f"extracted by some contestant {_share(state.extracted_by_some, state.cases)}, "
         f"by all {_share(state.extracted_by_all, state.cases)}; "
-        f"known signatures seen again {state.repeats}, not seen a second time (flaky) {state.flaky}"
+        f"known patterns and signatures seen again {state.repeats}, cases with a flaky contestant {state.flaky}, "
+        f"targets that vanished {state.vanished}"
     )
     spent = state.extracting_s + state.around_s
     console.print(
         f"time in contestants {state.extracting_s:.1f} s, around them {state.around_s:.1f} s "
         f"({_share(state.around_s, spent)} of both), generating {state.generating_s:.1f} s, "
-        f"comparing {state.comparing_s:.1f} s"
+        f"comparing {state.comparing_s:.1f} s, investigating {state.investigating_s:.1f} s"
     )
     if campaign.new:
         console.print(_table(campaign.new))
@@ -177,17 +178,13 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
 SHOWN = 15
 
 
-def _table(findings: Sequence[Finding]) -> Table:
+def _table(findings: Sequence[Kept]) -> Table:
     table = Table(title=f"{len(findings)} new findings, the gravest first", box=None, title_justify="left")
-    for column in ("id", "breaks", "who parts from whom"):
+    for column in ("id", "breaks", "causes", "who parts from whom"):
         table.add_column(column, overflow="fold")
-    ranked = sorted(
-        findings, key=lambda one: (one.divergence.signature.rank if one.divergence.signature else 0, one.index)
-    )
+    ranked = sorted(findings, key=lambda one: (one.rank, one.index))
     for finding in ranked[:SHOWN]:
-        signature = finding.divergence.signature
-        assert signature is not None
-        table.add_row(finding.id, signature.invariant, "; ".join(signature.split[:2]))
+        table.add_row(finding.id, finding.invariant, "; ".join(finding.causes), "; ".join(finding.split[:2]))
     if len(ranked) > SHOWN:
-        table.add_row("...", "", f"and {len(ranked) - SHOWN} more in findings.jsonl")
+        table.add_row("...", "", "", f"and {len(ranked) - SHOWN} more in findings.jsonl")
     return table

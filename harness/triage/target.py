@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..archive.case import World
 from ..contest.observation import Observation
-from ..judge.compare import NOT_COMPARED, Divergence
+from ..judge.compare import NOT_COMPARED, Divergence, compare
 from ..judge.facets import differences
-from ..judge.invariants import RANKS, broken_by
+from ..judge.invariants import RANKS
 from ..judge.signature import DISAGREEMENT, DISAGREEMENT_RANK
+from .trial import Trial
 
 _GRAVITY = ("content", "created", "removed", "links", "type", "leaked", "mode", "owner", "mtime")
 """Escapes, the gravest first: a target is about the gravest one that was seen."""
@@ -44,17 +44,19 @@ class Target(msgspec.Struct, frozen=True):
         """Who must be run to see it."""
         return tuple(name for name in (self.contestant, self.against) if name)
 
-    def seen_in(self, observations: Sequence[Observation], world: World) -> bool:
-        """Whether these observations (of `contestants`, at least) show it."""
-        here = [one for one in observations if one.contestant in self.contestants]
+    def seen_in(self, trial: Trial) -> bool:
+        """Whether a trial (of `contestants`, at least) shows it."""
+        here = [one for one in trial.observations if one.contestant in self.contestants]
         if self.invariant == DISAGREEMENT:
             return self._parted(here)
+        whole = [one for one in trial.whole if one.contestant in self.contestants]
+        divergence = compare(here, world=trial.job.world, facets=(), weak=False, whole=whole)
         return any(
             broken.invariant == self.invariant
             and self.contestant in broken.contestants + broken.against
             and (not self.against or self.against in broken.contestants + broken.against)
             and self.facet in broken.facets
-            for broken in broken_by(here, world)
+            for broken in divergence.broken
         )
 
     def _parted(self, here: Sequence[Observation]) -> bool:
