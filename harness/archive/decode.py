@@ -49,7 +49,7 @@ _BODILESS = frozenset(("hardlink", "symlink", "char", "block", "dir", "fifo"))
 
 
 def is_header(block: bytes) -> bool:
-    """Whether a block is taken for a header: its checksum is right (unsigned or signed), or all else is plausible."""
+    """Whether a block is taken for a header: its checksum is right, signed or not, or all else is plausible."""
     stated = wire.lenient_int(block[148:156])
     if stated is not None and stated in wire.sums(block):
         return True

@@ -262,7 +262,7 @@ def _pieces(part: HeaderPart) -> Iterator[tuple[str, int]]:
     yield "padding", len(_padding(part, len(_body(part))))
 
 
-def _span_part(part: Part, index: int, add: Callable[[str, int], None]) -> None:
+def _span_part(part: Part, add: Callable[[str, int], None]) -> None:
     if isinstance(part, Raw):
         add("data", len(part.data))
     elif isinstance(part, End):
@@ -290,7 +290,7 @@ def encode(recipe: Recipe) -> Encoded:
             at += size
 
     for index, part in enumerate(recipe.parts):  # add() reads it
-        _span_part(part, index, add)
+        _span_part(part, add)
     index = -1
     add("blocks", recipe.end * BLOCK)
     return Encoded(encode_bytes(recipe), tuple(spans))

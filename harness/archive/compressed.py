@@ -1,0 +1,117 @@
+"""Taking the compression off an input: gzip, bzip2, xz, lzma and zstd, told by content and never by name."""
+
+from __future__ import annotations
+
+import bz2
+import importlib
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .recipe import BLOCK
+
+LARGEST = 4 * 1024**3
+"""Bytes that an input may expand to. A bomb of 8 GiB of zeros is a few kilobytes of gzip of gzip."""
+
+CHUNK = 1 << 20
+"""Bytes fed to a decompressor at a time, so that the limit is seen before memory is gone."""
+
+MAGIC: tuple[tuple[str, bytes], ...] = (
+    ("gzip", b"\x1f\x8b"),
+    ("bzip2", b"BZh"),
+    ("xz", b"\xfd7zXZ\0"),
+    ("lzma", b"\x5d\0\0"),
+    ("zstd", b"\x28\xb5\x2f\xfd"),
+)
+
+
+def _zstd() -> Any:
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    raise ValueError("is compressed with zstd, which this Python cannot read: pip install 'tarbiter[speed]'")
+
+
+def _openers() -> dict[str, Callable[[], Any]]:
+    return {
+        "gzip": lambda: zlib.decompressobj(wbits=31),
+        "bzip2": bz2.BZ2Decompressor,
+        "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
+        "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE),
+        "zstd": lambda: _zstd().ZstdDecompressor(),
+    }
+
+
+def _members(name: str, data: bytes) -> Iterator[bytes]:
+    """What the compressed members in `data` hold, piece by piece. Zeros behind the last one are padding."""
+    magic = dict(MAGIC)[name]
+    while data:
+        stream = _openers()[name]()
+        at = 0
+        while not stream.eof:
+            if at >= len(data):
+                raise ValueError(f"its {name} stream is cut short")
+            piece = data[at : at + CHUNK]
+            at += len(piece)
+            out = stream.decompress(piece, CHUNK) if name == "gzip" else stream.decompress(piece)
+            yield out
+            while name == "gzip" and stream.unconsumed_tail:
+                yield stream.decompress(stream.unconsumed_tail, CHUNK)
+        data = stream.unused_data + data[at:]
+        if not data.strip(b"\0"):
+            return
+        if not data.startswith(magic):
+            raise ValueError(f"has {len(data)} bytes that are no {name} behind its compressed data")
+
+
+def _expand(name: str, data: bytes) -> bytes:
+    pieces, total = [], 0
+    try:
+        for piece in _members(name, data):
+            total += len(piece)
+            if total > LARGEST:
+                raise ValueError(f"expands to more than {LARGEST} bytes")
+            pieces.append(piece)
+    except (zlib.error, OSError, lzma.LZMAError, EOFError) as error:
+        raise ValueError(f"is damaged {name}: {error}") from error
+    return b"".join(pieces)
+
+
+def compression_of(data: bytes) -> str:
+    """The name of the compression that `data` begins with, empty for none."""
+    return next((name for name, magic in MAGIC if data.startswith(magic)), "")
+
+
+def looks_like_tar(data: bytes) -> bool:
+    """Whether `data` begins with a block that is zero or holds a number where a tar header has its checksum."""
+    block = data[:BLOCK]
+    return len(block) == BLOCK and (not block.strip(b"\0") or any(byte in b"01234567" for byte in block[148:156]))
+
+
+def open_archive(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """The plain archive inside `data`, and what was taken off it, in words.
+
+    Raises ValueError, to be read behind the name of the file, for damaged compression, for more than LARGEST
+    bytes, and for data that is no tar archive at all.
+    """
+    notes = []
+    name = compression_of(data)
+    if name and not looks_like_header(data):
+        data = _expand(name, data)
+        notes.append(f"{name} taken off")
+        if not data:
+            raise ValueError(f"holds nothing: its {name} data is empty")
+    if not looks_like_tar(data):
+        raise ValueError(
+            f"is no tar archive: {len(data)} bytes"
+            + (", less than one block of 512" if len(data) < BLOCK else ", and the first block is no header")
+        )
+    return data, tuple(notes)
+
+
+def looks_like_header(data: bytes) -> bool:
+    """Whether `data` begins with a tar header after all: a member's name may begin like a compressed file."""
+    return data[257:262] == b"ustar"
