@@ -289,7 +289,7 @@ def encode(recipe: Recipe) -> Encoded:
             spans.append(Span(index, field, at, at + size))
             at += size
 
-    for index, part in enumerate(recipe.parts):  # add() reads it
+    for index, part in enumerate(recipe.parts):  # noqa: B007  # add() reads it
         _span_part(part, add)
     index = -1
     add("blocks", recipe.end * BLOCK)

@@ -473,13 +473,11 @@ def _dotted(path: _Path) -> str:
     return text
 
 
-def _reaches(document: object, path: _Path) -> bool:
+def _reaches(document: Any, path: _Path) -> bool:
     for key in path:
-        if isinstance(document, list) and isinstance(key, int) and key < len(document):
+        try:
             document = document[key]
-        elif isinstance(document, dict) and key in document:
-            document = document[key]
-        else:
+        except (KeyError, IndexError, TypeError):
             return False
     return True
 

@@ -1,0 +1,280 @@
+"""The sandbox: what a process must do to itself before it may run a hostile archive.
+
+`enter` turns the calling process (a freshly executed interpreter with a scrubbed environment) into one that lives in
+namespaces of its own: a root file system of read-only binds and one writable tmpfs, its own processes, no network,
+a plain uid, no capabilities, no way to gain any. Everything is done by system calls; no program is needed.
+
+Two ways in. A plain user enters a user namespace and does the rest there. Root first makes, in a mount namespace of
+its own, what a plain uid could not reach (an interpreter in a home directory), then becomes a plain uid for good, and
+goes the same way: kernel uid 0 never runs a contestant, since RLIMIT_NPROC does not bind it and /proc trusts it.
+
+Sources: user_namespaces(7), mount_namespaces(7), pivot_root(2), mount_setattr(2), capabilities(7).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+from collections.abc import Sequence
+
+import msgspec
+
+BACKEND = "namespaces"
+
+ARENA = "/arena"
+"""Where the writable tmpfs is, the same in every cell."""
+
+PLAIN_UID = 1000
+"""The uid (and gid) that a cell started by root runs as. A plain user's cell keeps that user's own."""
+
+_NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
+_NEWUSER, _NEWPID, _NEWNET = 0x10000000, 0x20000000, 0x40000000
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_RDONLY = 2, 4, 8, 1
+_MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 32, 4096, 16384, 1 << 18
+_MNT_DETACH = 2
+_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV = 1, 2, 4
+_SYS_PIVOT_ROOT, _SYS_MOUNT_SETATTR = 155, 442
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 4, 24, 38, 47
+_PR_SET_CHILD_SUBREAPER = 36
+_AMBIENT_CLEAR_ALL = 4
+_LAST_CAPABILITY = 63
+
+
+class SandboxError(Exception):
+    """No sandbox can be set up: `step` is what failed, `detail` why and what may help. Nothing has run."""
+
+    def __init__(self, step: str, detail: str) -> None:
+        super().__init__(step, detail)
+        self.step, self.detail = step, detail
+
+    def __str__(self) -> str:
+        return f"no sandbox, so nothing was run: {self.step}: {self.detail}"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cell is to look like from inside. Sizes are bytes."""
+
+    visible: tuple[str, ...]
+    """Directories and files that can be seen, read-only, at the paths they have outside."""
+    arena_size: int = 512 << 20
+    data_size: int = 768 << 20
+    """RLIMIT_DATA of each process."""
+    file_size: int = 256 << 20
+    files: int = 4096
+    """Open descriptors of each process."""
+    processes: int = 64
+    """Processes of the cell, threads included."""
+
+
+class _Attributes(ctypes.Structure):
+    _fields_ = (
+        ("set", ctypes.c_uint64),
+        ("clear", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns", ctypes.c_uint64),
+    )
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _check(step: str, result: int, hint: str = "") -> None:
+    if result < 0:
+        code = ctypes.get_errno()
+        raise SandboxError(step, os.strerror(code) + (f" ({hint})" if hint else ""))
+
+
+def _mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    done = _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
+    _check(f"mount {kind or 'bind'} {source} at {target}", done)
+
+
+def _unshare(flags: int) -> None:
+    hint = "user namespaces are refused here: a container's seccomp profile, or a sysctl such as "
+    hint += "kernel.apparmor_restrict_unprivileged_userns or user.max_user_namespaces"
+    _check("unshare", _libc.unshare(flags), hint)
+
+
+def _prctl(step: str, *arguments: int) -> None:
+    words = [ctypes.c_ulong(argument) for argument in arguments] + [ctypes.c_ulong(0)] * (5 - len(arguments))
+    _check(step, _libc.prctl(ctypes.c_int(arguments[0]), *words[1:]))
+
+
+def _write(path: str, text: str) -> None:
+    # Half-way in, this uid may not be able to read the interpreter's own library: nothing may be imported, and the
+    # text layer of open() would import its codec.
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise SandboxError(f"write {path}", error.strerror or str(error)) from error
+
+
+def _lock(path: str) -> None:
+    """Make the mounts at and below `path` read-only, without set-uid programs and devices."""
+    wanted = _Attributes(set=_ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV)
+    done = _libc.syscall(
+        _SYS_MOUNT_SETATTR, _AT_FDCWD, path.encode(), _AT_RECURSIVE, ctypes.byref(wanted), ctypes.sizeof(wanted)
+    )
+    _check(f"make {path} read-only", done, "mount_setattr needs Linux 5.12")
+
+
+def system_paths() -> tuple[str, ...]:
+    """What programs of the system need to be seen: /usr, and the old directories where they are no links to it."""
+    usual = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives")
+    return tuple(path for path in usual if os.path.lexists(path))
+
+
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+def _outermost(paths: Sequence[str]) -> list[str]:
+    """Paths without those inside another one, sorted."""
+    kept: list[str] = []
+    for path in sorted({os.path.normpath(path) for path in paths}):
+        if not (kept and path.startswith(kept[-1] + "/")):
+            kept.append(path)
+    return kept
+
+
+def _stage(paths: Sequence[str]) -> dict[str, str]:
+    """As root: bind what is to be visible where a plain uid can reach it. Says where each path now is."""
+    _unshare(_NEWNS)
+    _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
+    staged = {}
+    bound = [path for path in paths if not os.path.islink(path)]
+    for number, path in enumerate(bound):
+        staged[path] = f"/tmp/{number}"  # noqa: S108  # a fresh tmpfs of this mount namespace alone
+    fds = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in bound}
+    kinds = {path: os.path.isdir(path) for path in bound}
+    _mount("tmpfs", "/tmp", "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=1m")  # noqa: S108
+    for path, target in staged.items():
+        if kinds[path]:
+            os.mkdir(target)
+        else:
+            os.close(os.open(target, os.O_CREAT | os.O_CLOEXEC))
+        _mount(f"/proc/self/fd/{fds[path]}", target, "", _MS_BIND | _MS_REC)
+        os.close(fds[path])
+    return staged
+
+
+def _become_plain() -> None:
+    os.setgroups([])
+    os.setresgid(PLAIN_UID, PLAIN_UID, PLAIN_UID)
+    os.setresuid(PLAIN_UID, PLAIN_UID, PLAIN_UID)
+    # A changed uid makes the process undumpable, and its /proc files root's: uid_map could not be written.
+    _prctl("PR_SET_DUMPABLE", _PR_SET_DUMPABLE, 1)
+
+
+def _build_root(paths: Sequence[str], staged: dict[str, str], size: int) -> None:
+    root = "/tmp"  # noqa: S108  # covered by a tmpfs of this mount namespace alone
+    old = {path: os.readlink(path) for path in paths if os.path.islink(path)}
+    sources = {path: staged.get(path, path) for path in paths if path not in old}
+    fds = {path: os.open(source, os.O_PATH | os.O_CLOEXEC) for path, source in sources.items()}
+    kinds = {path: os.path.isdir(f"/proc/self/fd/{fd}") for path, fd in fds.items()}
+    _mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=1m")
+    for path, target in old.items():
+        os.makedirs(root + os.path.dirname(path), exist_ok=True)
+        os.symlink(target, root + path)
+    for path, fd in fds.items():
+        where = root + path
+        os.makedirs(os.path.dirname(where), exist_ok=True)
+        if kinds[path]:
+            os.makedirs(where, exist_ok=True)
+        else:
+            os.close(os.open(where, os.O_CREAT | os.O_CLOEXEC))
+        _mount(f"/proc/self/fd/{fd}", where, "", _MS_BIND | _MS_REC)
+        os.close(fd)
+        if path not in _DEVICES:
+            _lock(where)
+    for directory in ("/proc", ARENA):
+        os.mkdir(root + directory)
+    # While the outer /proc can still be seen: the kernel allows a new one only where one is fully visible.
+    _mount("proc", root + "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    _mount("tmpfs", root + ARENA, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode=755,size={size},nr_inodes=200000")
+    os.chdir(root)
+    _check("pivot_root", _libc.syscall(_SYS_PIVOT_ROOT, b".", b"."))
+    _check("umount the old root", _libc.umount2(b".", _MNT_DETACH))
+    os.chdir("/")
+
+
+def die_with_parent(parent: int) -> None:
+    """Be killed when the thread that started this process ends. `parent` is what getppid gave before the fork."""
+    _prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every process that a contestant leaves behind."""
+    _prctl("PR_SET_CHILD_SUBREAPER", _PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _drop_capabilities() -> None:
+    for capability in range(_LAST_CAPABILITY + 1):
+        if _libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
+            break  # EINVAL: the kernel knows no higher ones
+    _prctl("clear ambient capabilities", _PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
+    nothing = (ctypes.c_uint32 * 6)()
+    _check("capset", _libc.capset(ctypes.byref(header), ctypes.byref(nothing)))
+    _prctl("PR_SET_NO_NEW_PRIVS", _PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _limit(plan: Plan) -> None:
+    for kind, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_DATA, plan.data_size),
+        (resource.RLIMIT_FSIZE, plan.file_size),
+        (resource.RLIMIT_NOFILE, plan.files),
+        (resource.RLIMIT_NPROC, plan.processes),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        if hard != resource.RLIM_INFINITY:
+            value = min(value, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def enter(plan: Plan) -> int:
+    """Enter the sandbox. Returns 0 in the process that lives in it, its pid in the one that stays outside.
+
+    The caller outside does nothing but wait for that pid: when it is killed, the kernel ends all that is inside.
+    Raises SandboxError; the process is then half-way in and must end.
+    """
+    paths = _outermost([*plan.visible, *system_paths(), *filter(os.path.exists, _DEVICES)])
+    staged: dict[str, str] = {}
+    if os.geteuid() == 0:
+        staged = _stage(paths)
+        _become_plain()
+    uid, gid = os.geteuid(), os.getegid()
+    _unshare(_NEWUSER | _NEWNS | _NEWPID | _NEWNET | _NEWIPC | _NEWUTS | _NEWCGROUP)
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{uid} {uid} 1")
+    _write("/proc/self/gid_map", f"{gid} {gid} 1")
+    _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
+    os.umask(0o022)
+    pid = os.fork()
+    if pid:
+        return pid
+    _build_root(paths, staged, plan.arena_size)
+    _write("/proc/sys/user/max_user_namespaces", "0")
+    _mount("none", "/proc", "", _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    _lock_root()
+    _limit(plan)
+    _drop_capabilities()
+    # In a pid namespace of its own this process has no parent that getppid could name: 0.
+    _prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, signal.SIGKILL)
+    return 0
+
+
+def _lock_root() -> None:
+    """The root directory itself; the arena on it stays writable."""
+    _mount("none", "/", "", _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
