@@ -113,3 +113,5 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     contestants: tuple[str, ...]
     world: World = World()
     schedule: Schedule = WHOLE
+    listing: bool = False
+    """Also ask commands for their listing, by a second call. (Drivers list anyway.)"""

@@ -1,12 +1,12 @@
 """The sandbox: what a process must do to itself before it may run a hostile archive.
 
-`enter` turns the calling process (a freshly executed interpreter with a scrubbed environment) into one that lives in
-namespaces of its own: a root file system of read-only binds and one writable tmpfs, its own processes, no network,
-a plain uid, no capabilities, no way to gain any. Everything is done by system calls; no program is needed.
+`enter` turns the calling process (a freshly executed interpreter with a scrubbed environment) into one that lives
+in namespaces of its own: a root file system of read-only binds and one writable tmpfs, its own processes, no
+network, a plain uid, no capabilities, no way to gain any. It is all done by system calls; no program is needed.
 
-Two ways in. A plain user enters a user namespace and does the rest there. Root first makes, in a mount namespace of
-its own, what a plain uid could not reach (an interpreter in a home directory), then becomes a plain uid for good, and
-goes the same way: kernel uid 0 never runs a contestant, since RLIMIT_NPROC does not bind it and /proc trusts it.
+Two ways in. A plain user enters a user namespace and does the rest there. Root first binds, in a mount namespace of
+its own, what a plain uid could not reach (an interpreter in a home directory), then becomes a plain uid for good,
+and goes the same way: kernel uid 0 never runs a contestant, for RLIMIT_NPROC does not bind it and /proc trusts it.
 
 Sources: user_namespaces(7), mount_namespaces(7), pivot_root(2), mount_setattr(2), capabilities(7).
 """
@@ -238,9 +238,8 @@ def _limit(plan: Plan) -> None:
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
         _, hard = resource.getrlimit(kind)
-        if hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
-        resource.setrlimit(kind, (value, value))
+        limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (limit, limit))
 
 
 def enter(plan: Plan) -> int:

@@ -1,0 +1,253 @@
+"""The arena: a destination deep inside the cell's tmpfs, canaries around it, and what a world puts there.
+
+    /arena/in/archive.tar            the archive, for contestants that want a file
+    /arena/out/1/2/3/4/dest          the destination, empty or as the world says
+    /arena/out/1/2/3/4/canary/       what must not change: a directory and `secret.txt` in it
+    /arena/out/1/2/3/4/dest-evil/    the same, sharing the destination's prefix
+
+Everything outside `dest` is held by open descriptors and compared by fstat, ctime included: what a contestant does
+there and undoes again is seen all the same. An escape is told, then the arena is built anew.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+from ..archive.case import CANARY, DEST, NEIGHBOURS, PLACED_MTIME, SECRET, SECRET_DATA, Placed, World
+from .observation import Change, Node
+from .snapshot import TYPES, snapshot
+
+IN = "in"
+ARCHIVE = "archive.tar"
+LEVELS = ("out", "1", "2", "3", "4")
+"""Directories between the arena and the destination's parent: a name that climbs less than that far is seen."""
+
+CANARY_MTIME_NS = 1_200_000_000_000_000_000
+"""2008-01-10: the time of everything that must not change."""
+
+CLOCK_SLACK_NS = 20_000_000
+"""File times come from a coarse clock that may be a tick or two behind `time.time_ns`."""
+
+_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FileState = tuple[int, int, int, int, int, int, int, int]
+
+
+def _state(fd: int) -> _FileState:
+    s = os.fstat(fd)
+    return (s.st_ino, s.st_mode, s.st_nlink, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_uid, s.st_gid)
+
+
+class Arena:
+    """The writable part of a cell. `root` is an existing directory, `/arena` in a cell; it is emptied first."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.archive_path = os.path.join(root, IN, ARCHIVE)
+        self.base = os.path.join(root, *LEVELS)
+        self.dest_path = os.path.join(self.base, os.fsdecode(DEST))
+        self._worlds: dict[World, tuple[Node, ...]] = {}
+        self._watched: list[tuple[str, int, _FileState]] = []
+        self._expected: dict[str, frozenset[str]] = {}
+        self.dest = self._archive = -1
+        self.rebuild()
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def rebuild(self) -> None:
+        """Empty the arena and build it anew."""
+        self.close()
+        _empty(self.root)
+        os.mkdir(os.path.join(self.root, IN), 0o755)
+        self._archive = os.open(self.archive_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._archive_state = _state(self._archive)
+        path = self.root
+        for level in LEVELS:
+            path = os.path.join(path, level)
+            os.mkdir(path, 0o755)
+        os.mkdir(self.dest_path, 0o755)
+        for neighbour in NEIGHBOURS:
+            folder = os.path.join(self.base, os.fsdecode(neighbour))
+            os.mkdir(folder, 0o755)
+            secret = os.path.join(folder, os.fsdecode(SECRET))
+            with open(secret, "wb") as file:
+                file.write(SECRET_DATA)
+            os.utime(secret, ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
+            os.utime(folder, ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
+        os.utime(self.base, ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
+        self.dest = os.open(self.dest_path, _DIR)
+        self._watch()
+
+    def _watch(self) -> None:
+        paths = [self.root, os.path.join(self.root, IN)]
+        paths += [os.path.join(self.root, *LEVELS[:count]) for count in range(1, len(LEVELS) + 1)]
+        for neighbour in NEIGHBOURS:
+            folder = os.path.join(self.base, os.fsdecode(neighbour))
+            paths += [folder, os.path.join(folder, os.fsdecode(SECRET))]
+        for path in paths:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._watched.append((path, fd, _state(fd)))
+            if os.path.isdir(path):
+                self._expected[path] = frozenset(os.listdir(path))
+        self._dest_inode = os.fstat(self.dest).st_ino
+
+    def close(self) -> None:
+        """Give every descriptor back."""
+        for _, fd, _ in self._watched:
+            os.close(fd)
+        self._watched.clear()
+        for fd in (self.dest, self._archive):
+            if fd >= 0:
+                os.close(fd)
+        self.dest = self._archive = -1
+
+    def put_archive(self, archive: bytes) -> None:
+        """Write the archive where contestants that want a file find it."""
+        os.ftruncate(self._archive, 0)
+        os.pwrite(self._archive, archive, 0)
+        self._archive_state = _state(self._archive)
+
+    # -- worlds --------------------------------------------------------------------------------------------------
+
+    def prepare(self, world: World) -> tuple[Node, ...]:
+        """Make the empty destination what `world` says. Returns the tree that is there now."""
+        if not world.placed and world.dest_mode == 0o755:
+            known = self._worlds.get(world)
+            if known is not None:
+                return known
+        for placed in world.placed:
+            self._place(placed)
+        os.fchmod(self.dest, world.dest_mode)
+        before = self._worlds.get(world)
+        if before is None:
+            if len(self._worlds) > 256:
+                self._worlds.clear()
+            readable = world.dest_mode & 0o500 == 0o500
+            before = snapshot(self.dest, until=time.time_ns() + CLOCK_SLACK_NS) if readable else ()
+            self._worlds[world] = before
+            os.fchmod(self.dest, world.dest_mode)
+        if relinks(world):
+            self._watched = [(path, fd, _state(fd)) for path, fd, _ in self._watched]
+        return before
+
+    def _place(self, placed: Placed) -> None:
+        path = os.path.join(os.fsencode(self.dest_path), placed.name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        mode = placed.mode
+        if placed.kind == "dir":
+            os.makedirs(path, exist_ok=True)
+            os.chmod(path, 0o755 if mode is None else mode)
+        elif placed.kind == "symlink":
+            os.symlink(placed.link, path)
+        elif placed.kind == "hardlink":
+            os.link(os.path.join(os.fsencode(self.dest_path), placed.link), path)
+            return  # its inode is another name's: mode and time are not this one's to set
+        elif placed.kind == "fifo":
+            os.mkfifo(path)
+            os.chmod(path, 0o644 if mode is None else mode)
+        else:
+            with open(path, "wb") as file:
+                file.write(placed.data)
+            os.chmod(path, 0o644 if mode is None else mode)
+        when = (PLACED_MTIME * 10**9, PLACED_MTIME * 10**9)
+        os.utime(path, ns=when, follow_symlinks=False)
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def escapes(self) -> tuple[Change, ...]:
+        """What changed outside the destination since the arena was built. Empty: nothing at all did."""
+        changed = [(path, fd, before) for path, fd, before in self._watched if _state(fd) != before]
+        found: dict[tuple[bytes, str], Change] = {}
+        for path, fd, before in changed:
+            for change in self._differences(path, fd, before):
+                found.setdefault((change.path, change.what), change)
+        if _state(self._archive) != self._archive_state:
+            name = self._relative(self.archive_path)
+            found[(name, "content")] = Change(path=name, what="content", before="the archive", after="changed")
+        if not self._dest_is_ours():
+            found[(DEST, "removed")] = Change(path=DEST, what="removed", before="dir", after=self._dest_now())
+        return tuple(found[key] for key in sorted(found))
+
+    def _dest_is_ours(self) -> bool:
+        try:
+            status = os.stat(self.dest_path, follow_symlinks=False)
+        except OSError:
+            return False
+        return status.st_ino == self._dest_inode and stat.S_ISDIR(status.st_mode)
+
+    def _dest_now(self) -> str:
+        try:
+            return TYPES[stat.S_IFMT(os.stat(self.dest_path, follow_symlinks=False).st_mode)]
+        except OSError:
+            return "absent"
+
+    def _relative(self, path: str) -> bytes:
+        return os.fsencode(os.path.relpath(path, self.base))
+
+    def _differences(self, path: str, fd: int, before: _FileState) -> list[Change]:
+        _, mode, links, size, mtime, _, uid, gid = before
+        now = os.fstat(fd)
+        name = self._relative(path)
+        found = []
+        if path in self._expected:
+            try:
+                there = frozenset(os.listdir(path))
+            except OSError:
+                there = frozenset()
+            more, fewer = sorted(there - self._expected[path]), sorted(self._expected[path] - there)
+            found += [Change(path=self._relative(os.path.join(path, one)), what="created") for one in more]
+            found += [Change(path=self._relative(os.path.join(path, one)), what="removed") for one in fewer]
+        else:
+            if now.st_nlink != links:
+                found.append(Change(path=name, what="links", before=str(links), after=str(now.st_nlink)))
+            os.lseek(fd, 0, os.SEEK_SET)
+            if now.st_size != size or os.read(fd, size + 1) != SECRET_DATA:
+                found.append(
+                    Change(path=name, what="content", before=f"{size} bytes", after=f"{now.st_size} bytes")
+                )
+        if now.st_mode != mode:
+            found.append(
+                Change(path=name, what="mode", before=f"{mode & 0o7777:o}", after=f"{now.st_mode & 0o7777:o}")
+            )
+        if (now.st_uid, now.st_gid) != (uid, gid):
+            found.append(Change(path=name, what="owner", before=f"{uid}:{gid}", after=f"{now.st_uid}:{now.st_gid}"))
+        if now.st_mtime_ns != mtime and not found:
+            found.append(Change(path=name, what="mtime", before=str(mtime), after=str(now.st_mtime_ns)))
+        if not found:
+            found.append(Change(path=name, what="mtime", before="untouched", after="changed and changed back"))
+        return found
+
+    def leaks(self, tree: tuple[Node, ...]) -> tuple[Change, ...]:
+        """Files of a tree that hold what only an outside file held; `escapes` sees hard links to it."""
+        return tuple(
+            Change(path=CANARY + b"/" + SECRET, what="leaked", after=os.fsdecode(node.path))
+            for node in tree
+            if node.data is not None and SECRET_DATA in node.data
+        )
+
+    def clear(self, *, since: int) -> tuple[Node, ...]:
+        """The tree in the destination, which is empty afterwards, with its mode as at the beginning.
+
+        Raises TooDeepError when it cannot be walked; the arena must then be rebuilt.
+        """
+        tree = snapshot(self.dest, since=since - CLOCK_SLACK_NS, until=time.time_ns() + CLOCK_SLACK_NS, remove=True)
+        os.fchmod(self.dest, 0o755)
+        for name in os.listxattr(self.dest):
+            os.removexattr(self.dest, name)
+        return tree
+
+
+def relinks(world: World) -> bool:
+    """Whether a world may link something outside the destination into it, and so changes what is watched."""
+    return any(placed.kind == "hardlink" for placed in world.placed)
+
+
+def _empty(root: str) -> None:
+    """Remove everything in `root`. Raises TooDeepError: only a new cell helps then, and its tmpfs goes with it."""
+    fd = os.open(root, _DIR)
+    try:
+        os.fchmod(fd, 0o755)
+        snapshot(fd, remove=True)
+    finally:
+        os.close(fd)

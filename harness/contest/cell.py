@@ -1,0 +1,133 @@
+"""A cell: one sandboxed process that supervises a worker, and replaces it whenever it dies, hangs or is spent.
+
+Three processes make a cell. Outside stays one that does nothing but wait, so that the kernel ends the rest with it.
+Inside, the first process of the namespace is the supervisor: it holds warm modules and the arena, forks workers
+from itself in less than a millisecond, and kills what is silent for too long. The worker runs the contestants.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import socket
+import sys
+import time
+from types import ModuleType
+
+from .arena import Arena
+from .command import end_others
+from .observation import Observation, Status
+from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, send
+from .sandbox import ARENA, SandboxError, adopt_orphans, die_with_parent, enter
+from .worker import Watch, Worker, drivers
+
+TICK_S = 0.05
+"""Seconds between two looks at a silent worker."""
+
+SPENT, CLOSED, TORN = 10, 11, 12
+"""Exit codes of a worker: a fresh one should take over; the pool has gone; something of ours is broken."""
+
+
+def main(fd: int, parent: int) -> None:
+    """Become a cell that talks over the socket `fd`. `parent` is the pid of the pool's process."""
+    die_with_parent(parent)
+    channel = socket.socket(fileno=fd)
+    try:
+        setup = receive_setup(channel)
+    except ClosedError:
+        sys.exit(0)
+    modules = drivers(setup.contestants)
+    began = time.perf_counter()
+    try:
+        inside = enter(setup.plan)
+    except SandboxError as error:
+        send(channel, Failed(error.step, error.detail))
+        sys.exit(2)
+    if inside:
+        # The uid may have changed on the way, which takes the death signal away.
+        die_with_parent(parent)
+        channel.close()
+        os.waitpid(inside, 0)
+        os._exit(0)
+    ready = Ready(os.getuid(), (time.perf_counter() - began) * 1000)
+    _Supervisor(channel, setup, modules).run(ready)
+
+
+class _Supervisor:
+    """Process 1 of the cell."""
+
+    def __init__(self, channel: socket.socket, setup: Setup, modules: dict[str, ModuleType]) -> None:
+        self.channel, self.setup, self.modules = channel, setup, modules
+        self.watch = Watch(mmap.mmap(-1, mmap.PAGESIZE))
+        self.arena = Arena(ARENA)
+        quiet = os.open(os.devnull, os.O_RDWR)
+        for target in (0, 1, 2):
+            os.dup2(quiet, target)
+
+    def run(self, ready: Ready) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        try:
+            send(self.channel, ready)
+            while True:
+                self._generation()
+                self.arena.rebuild()
+        except ClosedError:
+            os._exit(0)
+
+    def _generation(self) -> None:
+        """One worker, from its fork to its end; what it was doing is answered when it did not end by itself."""
+        self.watch.set(0.0, 0, 0)
+        pid = os.fork()
+        if pid == 0:
+            self._be_worker()
+        code, hung = self._wait(pid)
+        end_others()
+        if code == CLOSED:
+            raise ClosedError
+        if code == SPENT and not hung:
+            return
+        _, job, place, sending, around = self.watch.get()
+        if sending or code == TORN:
+            os._exit(TORN)  # half a frame may be on its way: only a new cell can be trusted
+        if around:
+            status: Status = "harness-fault"
+            error = (
+                "looking at the tree took too long" if hung else f"the worker ended ({code}) after the contestant"
+            )
+        elif hung:
+            status, error = "hung", "no answer, not even to the alarm: killed"
+        else:
+            status, error = "crashed", "it took the worker with it"
+        kind = "time" if hung else f"signal {-code}" if code < 0 else f"exit {code}"
+        observation = Observation(
+            contestant="", status=status, escapes=self.arena.escapes(), error=error, error_class=kind
+        )
+        send(self.channel, Answer(job, place, observation, True))
+
+    def _wait(self, pid: int) -> tuple[int, bool]:
+        """Exit code (minus the signal) of the worker, and whether it had to be killed."""
+        hung = False
+        while True:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status), hung
+            deadline = self.watch.get()[0]
+            if not hung and deadline and time.monotonic() > deadline:
+                hung = True
+                os.kill(pid, signal.SIGKILL)
+            signal.sigtimedwait({signal.SIGCHLD}, TICK_S)
+
+    def _be_worker(self) -> None:
+        code = TORN
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, set())
+            adopt_orphans()
+            contestants = self.setup.contestants
+            limit = self.setup.time_limit_s
+            Worker(self.channel, self.arena, contestants, self.modules, self.watch, limit).serve()
+            code = SPENT
+        except ClosedError:
+            code = CLOSED
+        finally:
+            os._exit(code)

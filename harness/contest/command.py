@@ -1,0 +1,191 @@
+"""Running a command contestant in the cell: spawn, feed, collect, wait, and leave no process behind."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import select
+import signal
+import termios
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from .registry import Contestant
+
+SAID = 64 << 10
+"""Bytes of output that are kept; the rest is read and thrown away."""
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command ended. `code` is the exit code, `signal` the signal that ended it; times are nanoseconds."""
+
+    code: int
+    signal: int
+    timed_out: bool
+    said: bytes
+    wall_ns: int
+    cpu_ns: int
+    peak_kib: int
+    stragglers: int
+    """Processes that it left behind and that were killed."""
+
+
+class _Feed:
+    """The writing end of a pipe to standard input: one piece at a time, the next one when the last was taken."""
+
+    def __init__(self, fd: int, pieces: Iterator[bytes]) -> None:
+        self.fd, self.pieces, self.rest = fd, pieces, b""
+        os.set_blocking(fd, False)
+
+    def step(self) -> bool:
+        """Write what can be written now. False: everything has been written, or nobody reads any more."""
+        waiting = fcntl.ioctl(self.fd, termios.FIONREAD, b"\0\0\0\0")
+        if waiting != b"\0\0\0\0":
+            return True
+        if not self.rest:
+            self.rest = next(self.pieces, b"")
+            if not self.rest:
+                return False
+        try:
+            self.rest = self.rest[os.write(self.fd, self.rest) :]
+        except BlockingIOError:
+            return True
+        except BrokenPipeError:
+            return False
+        return True
+
+
+def _environment(contestant: Contestant, locale: str, tmp: str) -> dict[str, str]:
+    path = f"{os.path.dirname(contestant.program)}:{PATH}"
+    usual = {"PATH": path, "LC_ALL": locale, "HOME": "/nonexistent", "TMPDIR": tmp, "TZ": "UTC"}
+    return usual | contestant.table.env
+
+
+def run(
+    contestant: Contestant,
+    argv: tuple[str, ...],
+    *,
+    locale: str,
+    tmp: str,
+    limit_s: float,
+    pieces: Iterator[bytes] | None = None,
+) -> Ended:
+    """Run `argv` (already filled in) with `pieces` on its standard input, for `limit_s` seconds at most.
+
+    Raises OSError when it cannot be started.
+    """
+    out_read, out_write = os.pipe2(os.O_CLOEXEC)
+    in_read, in_write = os.pipe2(os.O_CLOEXEC) if pieces is not None else (-1, -1)
+    actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [
+        (os.POSIX_SPAWN_DUP2, in_read, 0)
+        if pieces is not None
+        else (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, out_write, 1),
+        (os.POSIX_SPAWN_DUP2, out_write, 2),
+    ]
+    began = time.perf_counter_ns()
+    try:
+        pid = os.posix_spawn(
+            contestant.program,
+            [contestant.program, *argv[1:]],
+            _environment(contestant, locale, tmp),
+            file_actions=actions,
+            setpgroup=0,
+            setsigmask=[],
+            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGALRM, signal.SIGCHLD],
+        )
+    except OSError:
+        for fd in (out_read, in_write):
+            if fd >= 0:
+                os.close(fd)
+        raise
+    finally:
+        for fd in (out_write, in_read):
+            if fd >= 0:
+                os.close(fd)
+    if contestant.table.address_space:
+        resource.prlimit(pid, resource.RLIMIT_AS, (contestant.table.address_space,) * 2)
+    feed = _Feed(in_write, pieces) if pieces is not None else None
+    said, timed_out = _watch(pid, out_read, feed, began + int(limit_s * 1e9))
+    _, status, usage = os.wait4(pid, 0)
+    wall = time.perf_counter_ns() - began
+    return Ended(
+        code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
+        signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+        timed_out=timed_out,
+        said=said,
+        wall_ns=wall,
+        cpu_ns=int((usage.ru_utime + usage.ru_stime) * 1e9),
+        peak_kib=usage.ru_maxrss,
+        stragglers=end_others(),
+    )
+
+
+def _watch(pid: int, out: int, feed: _Feed | None, deadline_ns: int) -> tuple[bytes, bool]:
+    """Collect output and feed input until the process ends or its time does; then it is killed."""
+    said = bytearray()
+    ended = os.pidfd_open(pid)
+    poll = select.poll()
+    poll.register(ended, select.POLLIN)
+    poll.register(out, select.POLLIN)
+    timed_out = False
+    try:
+        while True:
+            left = (deadline_ns - time.perf_counter_ns()) / 1e6
+            if left <= 0:
+                timed_out = True
+                break
+            ready = {fd for fd, _ in poll.poll(0.2 if feed is not None else left)}
+            if out in ready:
+                said += os.read(out, 1 << 16)[: SAID - len(said)]
+            if ended in ready:
+                break
+            if feed is not None and not feed.step():
+                os.close(feed.fd)
+                feed = None
+    finally:
+        os.close(ended)
+        if feed is not None:
+            os.close(feed.fd)
+        if timed_out:
+            os.killpg(pid, signal.SIGKILL)
+        os.set_blocking(out, False)
+        while True:  # what was still in the pipe; a straggler may hold its other end open
+            try:
+                piece = os.read(out, 1 << 16)
+            except BlockingIOError:
+                break
+            if not piece:
+                break
+            said += piece[: SAID - len(said)]
+        os.close(out)
+    return bytes(said), timed_out
+
+
+def end_others() -> int:
+    """Kill every process of the cell but its first and this one. Returns how many there were.
+
+    As a child subreaper this process inherits what a command left behind, so all of them can be waited for.
+    """
+    try:
+        pid, _ = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return 0
+    count = 1 if pid else 0
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except OSError as error:
+        if error.errno != errno.ESRCH:
+            raise
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return count
+        count += 1

@@ -1,0 +1,143 @@
+"""The self-test: set up a real cell, try to break out of it in every way we know, say what held."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from .observation import Job
+from .pool import Pool
+from .protocol import ClosedError
+from .registry import available
+from .sandbox import SandboxError
+
+MARK = "TARBITER_DOCTOR_MARK"
+WAIT_S = 10.0
+"""Seconds that processes have to disappear after their cell was killed."""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One attempt: did the cell hold, and what was seen."""
+
+    name: str
+    held: bool
+    detail: str
+
+
+def checks() -> tuple[Check, ...]:
+    """Run all attempts. Raises SandboxError when no cell can be set up here."""
+    os.environ[MARK] = "visible"
+    try:
+        return tuple(_checks())
+    finally:
+        del os.environ[MARK]
+
+
+def _checks() -> Iterator[Check]:
+    began = time.perf_counter()
+    contestants = available(("tarfile-data", "tarfile-tar"))
+    with tempfile.TemporaryDirectory() as outside, Pool(contestants) as pool:
+        ready = pool.first.ready
+        total = (time.perf_counter() - began) * 1000
+        yield Check(
+            "set up",
+            True,
+            f"{pool.backend}, uid {ready.uid}, {ready.milliseconds:.1f} ms ({total:.0f} ms with Python)",
+        )  # one line of a table
+        with _listeners() as (port, name):
+            for check, arguments in (
+                ("who_am_i", ()),
+                ("write_outside", (outside, os.getcwd(), os.path.expanduser("~"))),
+                ("read_secrets", (outside, os.path.expanduser("~"), os.path.expanduser("~/.ssh"))),
+                ("see_environment", (MARK,)),
+                ("reach_tcp", (port,)),
+                ("reach_abstract", (name,)),
+                ("signal_host", (str(os.getpid()),)),
+                ("become_root", ()),
+                ("remount", ()),
+                ("core_pattern", ()),
+                ("eat_memory", (str(pool.limits.memory),)),
+                ("fork_bomb", (str(pool.limits.processes),)),
+                ("fill_disk", (str(pool.limits.disk),)),
+                ("kill_everything", ()),
+            ):
+                yield _probe(pool, check, arguments)
+        job = Job(archive=bytes(1024), contestants=("tarfile-data",))
+        (seen,) = pool.run(job)
+        yield Check("still works", seen.status == "extracted", f"an empty archive: {seen.status}")
+    yield _survivors()
+
+
+def _probe(pool: Pool, name: str, arguments: tuple[str, ...]) -> Check:
+    words = name.replace("_", " ")
+    try:
+        held = pool.first.probe(name, *arguments)
+    except (ClosedError, TimeoutError):
+        pool.replace(pool.first)
+        return Check(words, held=False, detail="the cell did not survive it")
+    return Check(words, held.held, held.detail)
+
+
+class _listeners:  # noqa: N801  # used as a function
+    """A TCP listener on loopback and an abstract socket, for a cell to fail to reach."""
+
+    def __enter__(self) -> tuple[str, str]:
+        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        name = f"tarbiter-doctor-{os.getpid()}"
+        self.unix.bind("\0" + name)
+        self.unix.listen(1)
+        return str(self.tcp.getsockname()[1]), name
+
+    def __exit__(self, *_: object) -> None:
+        self.tcp.close()
+        self.unix.close()
+
+
+_LONELY = """
+import sys
+from harness.contest.pool import Pool
+from harness.contest.registry import available
+with Pool(available(("tarfile-data", "tarfile-tar"))) as pool:
+    print(pool.first.process.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def _survivors() -> Check:
+    """Kill a process that has a cell with -9, and wait for the cell to be gone."""
+    child = subprocess.Popen(  # noqa: S603  # this very Python
+        [sys.executable, "-c", _LONELY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    line = child.stdout.readline()
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    if child.stdin is not None:
+        child.stdin.close()
+    if not line.strip():
+        raise SandboxError("a second cell", "could not be started")
+    pid = int(line)
+    gone = _gone(pid)
+    return Check("no survivors", gone, "the cell went with its parent" if gone else f"process {pid} is still there")
+
+
+def _gone(pid: int) -> bool:
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], WAIT_S)[0])
+    finally:
+        os.close(handle)

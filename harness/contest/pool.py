@@ -1,0 +1,363 @@
+"""The pool: cells side by side, jobs in, observations out, in order, whatever dies on the way.
+
+What crashed, hung, went over a limit or looks like our own fault is run a second time, alone and with more time,
+before it is believed; the observation says so. A cell that dies is replaced, and what it was doing is run again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from .observation import Job, Observation
+from .protocol import Answer, Batch, ClosedError, Failed, Held, Probe, Ready, Setup, receive_reply, send
+from .registry import Contestant
+from .sandbox import BACKEND, Plan, SandboxError
+from .worker import ALONE, AROUND_S, GRACE_S
+
+BATCH = 10
+"""Jobs that go to a cell at a time: a round trip costs what a small extraction does."""
+
+START_S = 60.0
+"""Seconds a cell may take to answer for the first time."""
+
+SUSPECT = frozenset(("crashed", "hung", "over-limit", "harness-fault"))
+"""Statuses that are not believed at once."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a contestant may use. Sizes are bytes."""
+
+    time_s: float = 5.0
+    memory: int = 768 << 20
+    disk: int = 512 << 20
+    file_size: int = 256 << 20
+    processes: int = 64
+
+
+class _Item(msgspec.Struct):
+    """Work for a cell: some contestants (by their place in the job) of job number `index`."""
+
+    index: int
+    job: Job
+    places: tuple[int, ...]
+    alone: bool = False
+
+    def to_send(self) -> Job:
+        names = tuple(self.job.contestants[place] for place in self.places)
+        return msgspec.structs.replace(self.job, contestants=names)
+
+
+def _visible(contestants: Sequence[Contestant]) -> tuple[str, ...]:
+    """Directories that a cell must show: this Python, our packages, what the contestants need."""
+    here = Path(__file__).resolve().parent.parent
+    own = [str(here), str(here.parent / "extractor")]
+    paths = [*own, sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable))]
+    for one in contestants:
+        paths += one.visible
+    return tuple(dict.fromkeys(path for path in paths if path != "/" and os.path.exists(path)))
+
+
+_START = (
+    "import sys, json; sys.path[:0] = json.loads(sys.argv[1]); "
+    "from harness.contest.cell import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+)
+
+
+class Cell:
+    """One cell, from outside. Raises SandboxError when it cannot be set up."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.channel, theirs = socket.socketpair()
+        paths = [str(Path(__file__).resolve().parent.parent.parent)]
+        paths += [path for path in sys.path if path and os.path.isdir(path)]
+        command = [sys.executable, "-I", "-S", "-B", "-c", _START]
+        # A fresh interpreter with nothing in its environment: a fork would show ours in /proc. A session of its
+        # own, so that Ctrl-C reaches the pool and not the cells.
+        self.process = subprocess.Popen(  # noqa: S603  # this very Python
+            [*command, json.dumps(paths), str(theirs.fileno()), str(os.getpid())],
+            pass_fds=(theirs.fileno(),),
+            env={"LC_ALL": "C.UTF-8", "PATH": os.defpath},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+        theirs.close()
+        self.items: list[_Item] = []
+        self.answered = 0.0
+        self.channel.settimeout(START_S)
+        try:
+            send(self.channel, setup)
+            reply = receive_reply(self.channel)
+        except (ClosedError, TimeoutError) as error:
+            self.close()
+            raise SandboxError("start", "the cell ended, or said nothing, before it was ready") from error
+        if isinstance(reply, Failed):
+            self.close()
+            raise SandboxError(reply.step, reply.detail)
+        assert isinstance(reply, Ready)
+        self.ready = reply
+        self.channel.settimeout(AROUND_S)
+
+    def close(self) -> None:
+        """End the cell and everything in it."""
+        self.channel.close()
+        self.process.kill()
+        self.process.wait()
+
+    def give(self, items: list[_Item]) -> None:
+        """Send work; it must have none."""
+        assert not self.items
+        self.items = items
+        self.answered = time.monotonic()
+        send(self.channel, Batch(jobs=tuple(item.to_send() for item in items), alone=items[0].alone))
+
+    def probe(self, name: str, *arguments: str) -> Held:
+        """Run one attempt to break out. Raises ClosedError when the cell did not survive it."""
+        send(self.channel, Probe(name, arguments))
+        reply = receive_reply(self.channel)
+        assert isinstance(reply, Held)
+        return reply
+
+
+class Pool:
+    """Cells that run contestants. Use it as a context manager, in the main thread.
+
+    `contestants` are all that jobs may name. Raises SandboxError from `__enter__`, RegistryError for a job that
+    names somebody else.
+    """
+
+    def __init__(self, contestants: Sequence[Contestant], *, cells: int = 1, limits: Limits | None = None) -> None:
+        self.contestants = {one.name: one for one in contestants}
+        self.cells = cells
+        self.limits = limits or Limits()
+        self.backend = BACKEND
+        self._cells: list[Cell] = []
+        self._setup = Setup(
+            plan=Plan(
+                visible=_visible(tuple(contestants)),
+                arena_size=self.limits.disk,
+                data_size=self.limits.memory,
+                file_size=self.limits.file_size,
+                processes=self.limits.processes,
+            ),
+            contestants=tuple(contestants),
+            time_limit_s=self.limits.time_s,
+        )
+        self.restarts = 0
+        """Cells that had to be replaced."""
+
+    def __enter__(self) -> Pool:
+        try:
+            for _ in range(self.cells):
+                self._cells.append(Cell(self._setup))
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        for cell in self._cells:
+            cell.close()
+        self._cells.clear()
+
+    @property
+    def first(self) -> Cell:
+        """A cell for probes."""
+        return self._cells[0]
+
+    def run(self, job: Job) -> tuple[Observation, ...]:
+        """Run one job."""
+        ((_, observations),) = self.map((job,))
+        return observations
+
+    def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[Observation, ...]]]:
+        """Run jobs, in order. Lazy: a job is pulled when a cell is about to be free for it."""
+        return _Run(self, iter(jobs)).results()
+
+    def replace(self, cell: Cell) -> Cell:
+        """A new cell in the place of one that died. Raises SandboxError."""
+        cell.close()
+        fresh = Cell(self._setup)
+        self._cells[self._cells.index(cell)] = fresh
+        self.restarts += 1
+        return fresh
+
+    @property
+    def all_cells(self) -> tuple[Cell, ...]:
+        """The cells as they are now."""
+        return tuple(self._cells)
+
+
+class _Run:
+    """One call of `map`."""
+
+    def __init__(self, pool: Pool, jobs: Iterator[Job]) -> None:
+        self.pool, self.jobs = pool, jobs
+        self.again: deque[_Item] = deque()
+        self.open: dict[int, tuple[Job, list[Observation | None]]] = {}
+        self.first: dict[tuple[int, int], Observation] = {}
+        self.deaths: dict[tuple[int, int], int] = {}
+        self.pulled = 0
+        self.exhausted = False
+        self.selector = selectors.DefaultSelector()
+
+    def results(self) -> Iterator[tuple[Job, tuple[Observation, ...]]]:
+        for cell in self.pool.all_cells:
+            self.selector.register(cell.channel, selectors.EVENT_READ, cell)
+        due = 0
+        try:
+            while True:
+                self._feed(due)
+                while due in self.open and None not in self.open[due][1]:
+                    job, seen = self.open.pop(due)
+                    due += 1
+                    yield job, tuple(one for one in seen if one is not None)
+                    self._feed(due)
+                if self.exhausted and not self.open:
+                    return
+                self._listen()
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Whoever is still at work works for nobody: those cells are replaced."""
+        self.selector.close()
+        for cell in self.pool.all_cells:
+            if cell.items:
+                self.pool.replace(cell)
+
+    def _feed(self, due: int) -> None:
+        for cell in self.pool.all_cells:
+            if cell.items:
+                continue
+            items = self._next(due)
+            if not items:
+                continue
+            try:
+                cell.give(items)
+            except ClosedError:
+                self._lost(cell)
+
+    def _next(self, due: int) -> list[_Item]:
+        if self.again:
+            items = [self.again.popleft()]
+            while self.again and not items[0].alone and not self.again[0].alone and len(items) < BATCH:
+                items.append(self.again.popleft())
+            return items
+        items = []
+        ahead = 3 * BATCH * len(self.pool.all_cells)
+        while not self.exhausted and len(items) < BATCH and self.pulled - due < ahead:
+            job = next(self.jobs, None)
+            if job is None:
+                self.exhausted = True
+                break
+            unknown = set(job.contestants) - self.pool.contestants.keys()
+            if unknown:
+                raise ValueError(f"{', '.join(sorted(unknown))}: not among the contestants of this pool")
+            self.open[self.pulled] = (job, [None] * len(job.contestants))
+            if job.contestants:
+                items.append(_Item(self.pulled, job, tuple(range(len(job.contestants)))))
+            self.pulled += 1
+        return items
+
+    def _listen(self) -> None:
+        limit = self.pool.limits.time_s * ALONE + 2 * GRACE_S + AROUND_S
+        for key, _ in self.selector.select(timeout=1.0):
+            cell = key.data
+            try:
+                reply = receive_reply(cell.channel)
+            except (ClosedError, TimeoutError):
+                self._lost(cell)
+                continue
+            assert isinstance(reply, Answer)
+            cell.answered = time.monotonic()
+            self._answer(cell, reply)
+        for cell in self.pool.all_cells:
+            if cell.items and time.monotonic() - cell.answered > limit:
+                self._lost(cell)
+
+    def _answer(self, cell: Cell, answer: Answer) -> None:
+        item = cell.items[answer.job]
+        place = item.places[answer.contestant]
+        known = self.pool.contestants[item.job.contestants[place]]
+        observation = msgspec.structs.replace(
+            answer.observation, contestant=known.name, version=known.version, family=known.family
+        )
+        last = answer.job == len(cell.items) - 1 and answer.contestant == len(item.places) - 1
+        if answer.died or last:
+            rest = self._rest(cell.items, answer.job, answer.contestant + 1)
+            cell.items = []
+            self.again.extendleft(reversed(rest))
+        self._settle(item, place, observation)
+
+    @staticmethod
+    def _rest(items: list[_Item], job: int, contestant: int) -> list[_Item]:
+        """What of a batch has not been run."""
+        cut = items[job]
+        rest = [_Item(cut.index, cut.job, cut.places[contestant:])] if contestant < len(cut.places) else []
+        return rest + items[job + 1 :]
+
+    def _settle(self, item: _Item, place: int, observation: Observation) -> None:
+        key = (item.index, place)
+        if observation.status in SUSPECT and not item.alone:
+            self.first[key] = observation
+            self.again.append(_Item(item.index, item.job, (place,), alone=True))
+            return
+        if key in self.first:
+            before = self.first.pop(key)
+            note = f"run twice: {before.status} first ({before.error_class})"
+            observation = msgspec.structs.replace(observation, notes=(*observation.notes, note))
+        self.open[item.index][1][place] = observation
+
+    def _lost(self, cell: Cell) -> None:
+        """A cell is gone: replace it, run what it had not answered, the first of that alone."""
+        self.selector.unregister(cell.channel)
+        items = [
+            _Item(item.index, item.job, tuple(p for p in item.places if self._missing(item.index, p)), item.alone)
+            for item in cell.items
+        ]
+        items = [item for item in items if item.places]
+        fresh = self.pool.replace(cell)
+        self.selector.register(fresh.channel, selectors.EVENT_READ, fresh)
+        if not items:
+            return
+        culprit = items[0]
+        place = culprit.places[0]
+        name = culprit.job.contestants[place]
+        observation = Observation(
+            contestant=name,
+            version=self.pool.contestants[name].version,
+            family=self.pool.contestants[name].family,
+            status="crashed",
+            error="it took the whole cell with it",
+            error_class="cell",
+        )
+        rest = [_Item(culprit.index, culprit.job, culprit.places[1:])] if len(culprit.places) > 1 else []
+        self.again.extendleft(reversed(rest + items[1:]))
+        self._settle(culprit, place, observation)
+
+    def _missing(self, index: int, place: int) -> bool:
+        return (
+            index in self.open and self.open[index][1][place] is None and (index, place) not in self.first_waiting()
+        )
+
+    def first_waiting(self) -> set[tuple[int, int]]:
+        """What waits in `again` for its second run."""
+        return {(item.index, place) for item in self.again for place in item.places}

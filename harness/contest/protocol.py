@@ -1,0 +1,132 @@
+"""What the pool and its cells say to each other: frames of msgpack over a socket pair.
+
+A frame is its length (four bytes, little-endian) and a message. The pool sends a `Batch` and waits for one `Answer`
+for each contestant of each job; it sends the next batch only then.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import TypeAlias
+
+import msgspec
+
+from .observation import Job, Observation
+from .registry import Contestant
+from .sandbox import Plan
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The first frame to a cell: what it is to be."""
+
+    plan: Plan
+    contestants: tuple[Contestant, ...]
+    time_limit_s: float
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Jobs to run in order. `alone` gives each contestant `Cell.ALONE` times the time: a second chance."""
+
+    jobs: tuple[Job, ...]
+    alone: bool = False
+
+
+class Probe(msgspec.Struct, frozen=True, tag=True):
+    """Try to break out: run the named check of `probes` in the worker."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+
+
+Request: TypeAlias = Batch | Probe
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The cell is up. `uid` is the one inside, `milliseconds` what entering the sandbox took."""
+
+    uid: int
+    milliseconds: float
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The sandbox could not be set up; nothing has run."""
+
+    step: str
+    detail: str
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """The observation of contestant number `contestant` of job number `job` of the batch.
+
+    `died`: the worker is gone and the rest of the batch has not been run; the pool sends it again.
+    """
+
+    job: int
+    contestant: int
+    observation: Observation
+    died: bool = False
+
+
+class Held(msgspec.Struct, frozen=True, tag=True):
+    """What came of a probe."""
+
+    held: bool
+    detail: str
+
+
+Reply: TypeAlias = Ready | Failed | Answer | Held
+
+_LENGTH = struct.Struct("<I")
+_setup = msgspec.msgpack.Decoder(Setup)
+_requests = msgspec.msgpack.Decoder(Request)
+_replies = msgspec.msgpack.Decoder(Reply)
+_encoder = msgspec.msgpack.Encoder()
+
+
+class ClosedError(Exception):
+    """The other side has gone."""
+
+
+def send(channel: socket.socket, message: msgspec.Struct) -> None:
+    """Send one frame. Raises ClosedError."""
+    data = _encoder.encode(message)
+    try:
+        channel.sendall(_LENGTH.pack(len(data)) + data)
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise ClosedError from error
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        try:
+            piece = channel.recv(min(size - len(data), 1 << 20))
+        except ConnectionResetError as error:
+            raise ClosedError from error
+        if not piece:
+            raise ClosedError
+        data += piece
+    return bytes(data)
+
+
+def _receive(channel: socket.socket) -> bytes:
+    (size,) = _LENGTH.unpack(_exactly(channel, _LENGTH.size))
+    return _exactly(channel, size)
+
+
+def receive_setup(channel: socket.socket) -> Setup:
+    """Wait for the first frame. Raises ClosedError."""
+    return _setup.decode(_receive(channel))
+
+
+def receive_request(channel: socket.socket) -> Request:
+    """Wait for a batch or a probe. Raises ClosedError."""
+    request: Request = _requests.decode(_receive(channel))
+    return request
+
+
+def receive_reply(channel: socket.socket) -> Reply:
+    """Wait for a reply. Raises ClosedError; socket.timeout as the channel is set."""
+    reply: Reply = _replies.decode(_receive(channel))
+    return reply
