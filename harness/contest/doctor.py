@@ -24,6 +24,9 @@ MARK = "TARBITER_DOCTOR_MARK"
 WAIT_S = 10.0
 """Seconds that processes have to disappear after their cell was killed."""
 
+LAST_BREATH_S = 0.2
+"""Seconds a killed process has to be gone."""
+
 
 class Check(msgspec.Struct, frozen=True):
     """One attempt: did the cell hold, and what was seen."""
@@ -53,15 +56,18 @@ def _checks() -> Iterator[Check]:
             True,
             f"{pool.backend}, uid {ready.uid}, {ready.milliseconds:.1f} ms ({total:.0f} ms with Python)",
         )  # one line of a table
+        shown = "\n".join(pool.visible)
+        secret = os.path.join(outside, "secret")
+        with open(secret, "wb") as file:
+            file.write(b"of the host")
         with _listeners() as (port, name):
             for check, arguments in (
                 ("who_am_i", ()),
                 ("write_outside", (outside, os.getcwd(), os.path.expanduser("~"))),
-                ("read_secrets", (outside, os.path.expanduser("~"), os.path.expanduser("~/.ssh"))),
+                ("read_secrets", (shown, secret, os.path.expanduser("~"), os.getcwd())),
                 ("see_environment", (MARK,)),
                 ("reach_tcp", (port,)),
                 ("reach_abstract", (name,)),
-                ("signal_host", (str(os.getpid()),)),
                 ("become_root", ()),
                 ("remount", ()),
                 ("core_pattern", ()),
@@ -71,6 +77,7 @@ def _checks() -> Iterator[Check]:
                 ("kill_everything", ()),
             ):
                 yield _probe(pool, check, arguments)
+        yield _victim(pool)
         job = Job(archive=bytes(1024), contestants=("tarfile-data",))
         (seen,) = pool.run(job)
         yield Check("still works", seen.status == "extracted", f"an empty archive: {seen.status}")
@@ -85,6 +92,19 @@ def _probe(pool: Pool, name: str, arguments: tuple[str, ...]) -> Check:
         pool.replace(pool.first)
         return Check(words, held=False, detail="the cell did not survive it")
     return Check(words, held.held, held.detail)
+
+
+def _victim(pool: Pool) -> Check:
+    """A process outside that the cell is told to kill."""
+    victim = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)  # noqa: S603  # this Python
+    try:
+        check = _probe(pool, "signal_host", (str(victim.pid),))
+        if _gone(victim.pid, LAST_BREATH_S):
+            return Check(check.name, held=False, detail=f"a process of the host was killed; {check.detail}")
+        return check
+    finally:
+        victim.kill()
+        victim.communicate()
 
 
 class _listeners:  # noqa: N801  # used as a function
@@ -132,12 +152,12 @@ def _survivors() -> Check:
     return Check("no survivors", gone, "the cell went with its parent" if gone else f"process {pid} is still there")
 
 
-def _gone(pid: int) -> bool:
+def _gone(pid: int, wait_s: float = WAIT_S) -> bool:
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([handle], [], [], WAIT_S)[0])
+        return bool(select.select([handle], [], [], wait_s)[0])
     finally:
         os.close(handle)

@@ -23,7 +23,7 @@ import msgspec
 from .observation import Job, Observation
 from .protocol import Answer, Batch, ClosedError, Failed, Held, Probe, Ready, Setup, receive_reply, send
 from .registry import Contestant
-from .sandbox import BACKEND, Plan, SandboxError
+from .sandbox import BACKEND, Plan, SandboxError, shown
 from .worker import ALONE, AROUND_S, GRACE_S
 
 BATCH = 10
@@ -176,6 +176,11 @@ class Pool:
         for cell in self._cells:
             cell.close()
         self._cells.clear()
+
+    @property
+    def visible(self) -> tuple[str, ...]:
+        """What of the host every cell shows, read-only."""
+        return tuple(shown(self._setup.plan))
 
     @property
     def first(self) -> Cell:

@@ -11,7 +11,7 @@ import mmap
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 Result: TypeAlias = tuple[bool, str]
@@ -40,20 +40,33 @@ def write_outside(*paths: str) -> Result:
     )
 
 
-def read_secrets(*paths: str) -> Result:
-    """Read what only the host has: password hashes, home directories, the directory it was started in."""
+def read_secrets(shown: str, *paths: str) -> Result:
+    """Read what only the host has: password hashes, home directories, the directory it was started in.
+
+    `shown`: what the cell shows on purpose, separated by newlines. A directory that only leads there (and holds
+    nothing else) gives nothing away.
+    """
+    visible = shown.split("\n")
     found = []
-    for path in ("/etc/shadow", "/etc/passwd", "/etc/hostname", *paths):
-        try:
-            with open(path, "rb") as file:
-                file.read(1)
-            found.append(path)
-        except IsADirectoryError:
-            if os.listdir(path):
-                found.append(path)
-        except OSError:
-            continue
+    for path in ("/etc/shadow", "/etc/passwd", "/etc/hostname", "/home", "/root", *paths):
+        for one in _files(path, visible):
+            found.append(one)
+            break
     return not found, f"read {', '.join(found)}" if found else "nothing of the host can be read"
+
+
+def _files(path: str, visible: list[str]) -> Iterator[str]:
+    """Files at and below `path` that can be opened, leaving out what is shown on purpose."""
+    if any(path == one or path.startswith(one + "/") for one in visible):
+        return
+    try:
+        with open(path, "rb"):
+            yield path
+    except IsADirectoryError:
+        for name in sorted(os.listdir(path)):
+            yield from _files(os.path.join(path, name), visible)
+    except OSError:
+        return
 
 
 def see_environment(name: str) -> Result:
@@ -91,17 +104,15 @@ def reach_abstract(name: str) -> Result:
 
 
 def signal_host(pid: str) -> Result:
-    """Signal a process of the host by its pid there, and see it in /proc."""
+    """Kill a process of the host by its pid there. Whoever owns that process sees whether it lives on."""
     number = int(pid)
-    if os.path.exists(f"/proc/{number}") and number > 200:
-        return False, f"process {number} of the host can be seen"
+    if number in (1, os.getpid(), os.getppid()):
+        return True, f"pid {number} is a process of the cell"
     try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return True, "no such process here"
-    except PermissionError:
-        return True, "not permitted"
-    return number < 200, f"pid {number} is another process here"
+        os.kill(number, signal.SIGKILL)
+    except OSError as error:
+        return True, _errno(error)
+    return False, f"pid {number} could be signalled"
 
 
 def become_root() -> Result:
@@ -194,7 +205,8 @@ def fill_disk(limit: str) -> Result:
 def who_am_i() -> Result:
     """Uid, capabilities and no_new_privs as the kernel states them."""
     with open("/proc/self/status", encoding="ascii") as file:
-        status = dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
+        rows = [line.partition(":") for line in file]
+    status = {name: value.strip() for name, _, value in rows}
     capabilities = [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")]
     held = not any(capabilities) and status["NoNewPrivs"] == "1" and os.getuid() != 0
     return held, f"uid {os.getuid()}, capabilities {max(capabilities):x}, NoNewPrivs {status['NoNewPrivs']}"

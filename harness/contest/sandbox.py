@@ -26,8 +26,11 @@ BACKEND = "namespaces"
 ARENA = "/arena"
 """Where the writable tmpfs is, the same in every cell."""
 
-PLAIN_UID = 1000
-"""The uid (and gid) that a cell started by root runs as. A plain user's cell keeps that user's own."""
+INSIDE_ID = 1000
+"""uid and gid as contestants see their own: the same on every machine, because trees record them."""
+
+NOBODY = 65534
+"""Kernel uid and gid of a cell that root starts: nobody's, so not those of a person who has files."""
 
 _NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
 _NEWUSER, _NEWPID, _NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -36,7 +39,8 @@ _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 32, 4096, 16384, 1 << 18
 _MNT_DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV = 1, 2, 4
-_SYS_PIVOT_ROOT, _SYS_MOUNT_SETATTR = 155, 442
+_SYS_MOUNT_SETATTR = 442
+"""The same number on every architecture, as for all system calls since Linux 5.0."""
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 4, 24, 38, 47
 _PR_SET_CHILD_SUBREAPER = 36
 _AMBIENT_CLEAR_ALL = 4
@@ -61,7 +65,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Directories and files that can be seen, read-only, at the paths they have outside."""
     arena_size: int = 512 << 20
     data_size: int = 768 << 20
-    """RLIMIT_DATA of each process."""
+    """RLIMIT_DATA of each process; what it shares with others is bounded by `space_size`."""
+    space_size: int = 1536 << 20
+    """RLIMIT_AS of each process, its soft value: a contestant whose runtime reserves more gets its own."""
     file_size: int = 256 << 20
     files: int = 4096
     """Open descriptors of each process."""
@@ -88,7 +94,9 @@ def _check(step: str, result: int, hint: str = "") -> None:
 
 
 def _mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    done = _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
+    done = _libc.mount(
+        os.fsencode(source), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), data.encode()
+    )
     _check(f"mount {kind or 'bind'} {source} at {target}", done)
 
 
@@ -103,7 +111,7 @@ def _prctl(step: str, *arguments: int) -> None:
     _check(step, _libc.prctl(ctypes.c_int(arguments[0]), *words[1:]))
 
 
-def _write(path: str, text: str) -> None:
+def _write(path: str, text: str, hint: str = "") -> None:
     # Half-way in, this uid may not be able to read the interpreter's own library: nothing may be imported, and the
     # text layer of open() would import its codec.
     try:
@@ -113,14 +121,20 @@ def _write(path: str, text: str) -> None:
         finally:
             os.close(fd)
     except OSError as error:
-        raise SandboxError(f"write {path}", error.strerror or str(error)) from error
+        words = (error.strerror or str(error)) + (f" ({hint})" if hint else "")
+        raise SandboxError(f"write {path}", words) from error
 
 
 def _lock(path: str) -> None:
     """Make the mounts at and below `path` read-only, without set-uid programs and devices."""
     wanted = _Attributes(set=_ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV)
     done = _libc.syscall(
-        _SYS_MOUNT_SETATTR, _AT_FDCWD, path.encode(), _AT_RECURSIVE, ctypes.byref(wanted), ctypes.sizeof(wanted)
+        ctypes.c_long(_SYS_MOUNT_SETATTR),
+        ctypes.c_int(_AT_FDCWD),
+        os.fsencode(path),
+        ctypes.c_uint(_AT_RECURSIVE),
+        ctypes.byref(wanted),
+        ctypes.c_size_t(ctypes.sizeof(wanted)),
     )
     _check(f"make {path} read-only", done, "mount_setattr needs Linux 5.12")
 
@@ -137,10 +151,16 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 def _outermost(paths: Sequence[str]) -> list[str]:
     """Paths without those inside another one, sorted."""
     kept: list[str] = []
-    for path in sorted({os.path.normpath(path) for path in paths}):
+    # By components: "/a-b" sorts between "/a" and "/a/c", and must not hide that one is inside the other.
+    for path in sorted({os.path.normpath(path) for path in paths}, key=lambda one: one.split("/")):
         if not (kept and path.startswith(kept[-1] + "/")):
             kept.append(path)
     return kept
+
+
+def shown(plan: Plan) -> list[str]:
+    """Everything of the host that a cell of this plan shows, system and devices included."""
+    return _outermost([*plan.visible, *system_paths(), *filter(os.path.exists, _DEVICES)])
 
 
 def _stage(paths: Sequence[str]) -> dict[str, str]:
@@ -166,8 +186,8 @@ def _stage(paths: Sequence[str]) -> dict[str, str]:
 
 def _become_plain() -> None:
     os.setgroups([])
-    os.setresgid(PLAIN_UID, PLAIN_UID, PLAIN_UID)
-    os.setresuid(PLAIN_UID, PLAIN_UID, PLAIN_UID)
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
     # A changed uid makes the process undumpable, and its /proc files root's: uid_map could not be written.
     _prctl("PR_SET_DUMPABLE", _PR_SET_DUMPABLE, 1)
 
@@ -196,10 +216,15 @@ def _build_root(paths: Sequence[str], staged: dict[str, str], size: int) -> None
     for directory in ("/proc", ARENA):
         os.mkdir(root + directory)
     # While the outer /proc can still be seen: the kernel allows a new one only where one is fully visible.
-    _mount("proc", root + "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    try:
+        _mount("proc", root + "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+    except SandboxError as error:
+        hint = "refused where the present one is partly hidden, as in containers: "
+        hint += "--security-opt systempaths=unconfined"
+        raise SandboxError(error.step, f"{error.detail} ({hint})") from None
     _mount("tmpfs", root + ARENA, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode=755,size={size},nr_inodes=200000")
     os.chdir(root)
-    _check("pivot_root", _libc.syscall(_SYS_PIVOT_ROOT, b".", b"."))
+    _check("pivot_root", _libc.pivot_root(b".", b"."))
     _check("umount the old root", _libc.umount2(b".", _MNT_DETACH))
     os.chdir("/")
 
@@ -240,6 +265,9 @@ def _limit(plan: Plan) -> None:
         _, hard = resource.getrlimit(kind)
         limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (limit, limit))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    space = plan.space_size if hard == resource.RLIM_INFINITY else min(plan.space_size, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (space, hard))
 
 
 def enter(plan: Plan) -> int:
@@ -248,16 +276,25 @@ def enter(plan: Plan) -> int:
     The caller outside does nothing but wait for that pid: when it is killed, the kernel ends all that is inside.
     Raises SandboxError; the process is then half-way in and must end.
     """
-    paths = _outermost([*plan.visible, *system_paths(), *filter(os.path.exists, _DEVICES)])
+    try:
+        return _enter(plan)
+    except OSError as error:
+        raise SandboxError(f"build the root ({error.filename or 'system call'})", str(error)) from error
+
+
+def _enter(plan: Plan) -> int:
+    paths = shown(plan)
     staged: dict[str, str] = {}
     if os.geteuid() == 0:
         staged = _stage(paths)
         _become_plain()
     uid, gid = os.geteuid(), os.getegid()
     _unshare(_NEWUSER | _NEWNS | _NEWPID | _NEWNET | _NEWIPC | _NEWUTS | _NEWCGROUP)
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{uid} {uid} 1")
-    _write("/proc/self/gid_map", f"{gid} {gid} 1")
+    hint = "where user namespaces come without rights, as on Ubuntu 24.04: run as root, or set "
+    hint += "kernel.apparmor_restrict_unprivileged_userns to 0"
+    _write("/proc/self/setgroups", "deny", hint)
+    _write("/proc/self/uid_map", f"{INSIDE_ID} {uid} 1", hint)
+    _write("/proc/self/gid_map", f"{INSIDE_ID} {gid} 1", hint)
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     os.umask(0o022)
     pid = os.fork()

@@ -127,7 +127,10 @@ class Worker:
 
     def _probe(self, probe: Probe) -> None:
         self.watch.set(time.monotonic() + AROUND_S, 0, 0)
-        held, detail = probes.PROBES[probe.name](*probe.arguments)
+        try:
+            held, detail = probes.PROBES[probe.name](*probe.arguments)
+        except Exception:  # noqa: BLE001  # an attempt that fails in a way it did not foresee proves nothing
+            held, detail = False, traceback.format_exc(limit=-3)
         command.end_others()
         self._send(Held(held, detail))
 
