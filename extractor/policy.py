@@ -1,0 +1,211 @@
+"""Policies: from values alone, what is to happen to a member: write it (as it is or changed), skip it, refuse it.
+
+`compat` does what GNU tar, bsdtar and tarfile's data filter agree on; where they do not, it takes the safe reading
+or refuses. `strict` accepts only archives that have one meaning: everything compat accepts, less what the rules in
+`rules` refuse. A refusal is a RefusedError with a code; a change is part of the decision, and of the report.
+
+Nothing here looks at the disk. What is already at the destination is the writer's to see, and never to follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import rules
+from .errors import RefusedError
+from .events import ArchiveEnd, Kind, Member
+from .layout import OFFSETS
+from .limits import Limits
+
+NAME_MAX = 255
+"""Bytes of one path component that Linux file systems hold."""
+
+PATH_MAX = 4095
+"""Bytes of a link target that symlink(2) takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to be done with a member.
+
+    `path` and `link` are clean: relative, no empty, `.` or `..` components (a symlink's target may begin with
+    `..`). `mode` is None where the member has none to set.
+    """
+
+    action: str
+    """`write` or `skip`."""
+    kind: Kind
+    path: bytes
+    link: bytes = b""
+    mode: int | None = None
+    code: str = ""
+    """Why it is skipped, or what is changed; empty: written as it is."""
+    detail: str = ""
+
+
+def refuse(code: str, member: Member, detail: str, field: str) -> RefusedError:
+    """The refusal of an archive for a member. The offset is that of the header field, where there is one."""
+    offset = member.header_offset + OFFSETS[field] if field in OFFSETS else member.offset
+    return RefusedError(code, offset, detail, field, member.path)
+
+
+def clean(path: bytes) -> list[bytes]:
+    """The components of a path that mean anything; `..` stays."""
+    return [part for part in path.split(b"/") if part and part != b"."]
+
+
+class Policy:
+    """Decides member by member; remembers what the archive has made so far. One object for one archive."""
+
+    name = "compat"
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.made: dict[bytes, Kind] = {}
+        """What each path that was decided to be written is, by its clean name."""
+
+    def decide(self, member: Member) -> Decision:
+        """What to do with a member. Raises RefusedError."""
+        parts = clean(member.path)
+        code = detail = ""
+        if not member.path:
+            raise refuse("name.empty", member, "a member without a name", "name")
+        if b".." in parts:
+            raise refuse("name.climbs", member, "a name that climbs out with ..", "name")
+        if not parts:
+            return Decision(
+                "skip", member.kind, b"", code="name.destination", detail="names the destination itself"
+            )
+        if len(parts) > self.limits.depth:
+            raise refuse("limit.depth", member, f"{len(parts)} levels, and {self.limits.depth} are allowed", "name")
+        if any(len(part) > NAME_MAX for part in parts):
+            raise refuse("name.too-long", member, f"a component of more than {NAME_MAX} bytes", "name")
+        if member.path.startswith(b"/"):
+            code, detail = "name.absolute", "leading slashes were taken off"
+        path = b"/".join(parts)
+        decision = self._by_kind(member, path, parts, code, detail)
+        if decision.action == "write":
+            self.made[path] = decision.kind
+        return decision
+
+    def _by_kind(self, member: Member, path: bytes, parts: list[bytes], code: str, detail: str) -> Decision:
+        kind = member.kind
+        if kind is Kind.FILE:
+            return self._file(member, path, code, detail)
+        if kind is Kind.OTHER:
+            words = f"typeflag {ascii(member.header.typeflag)[1:]} is not extracted"
+            return Decision("skip", kind, path, code="type.not-extracted", detail=words)
+        if kind is Kind.SPARSE:
+            raise refuse("type.sparse", member, "a sparse file: this version does not read them", "typeflag")
+        if member.size:
+            raise refuse("size.without-body", member, f"a {kind.value} with a size of {member.size}", "size")
+        if kind is Kind.DIR:
+            if member.header.typeflag != b"5" and not code:
+                code, detail = "type.slash", "a name that ends in a slash makes it a directory"
+            return Decision("write", kind, path, mode=member.mode & 0o755 | 0o700, code=code, detail=detail)
+        if kind is Kind.SYMLINK:
+            return self._symlink(member, path, parts, code, detail)
+        if kind is Kind.HARDLINK:
+            return self._hardlink(member, path, code, detail)
+        return Decision("skip", kind, path, code="type.special", detail=f"a {kind.value} is not made")
+
+    def _file(self, member: Member, path: bytes, code: str, detail: str) -> Decision:
+        if member.path.endswith(b"/"):
+            raise refuse("type.slash-on-file", member, "a file with a body whose name ends in a slash", "name")
+        if member.header.typeflag not in b"0\0007" and not code:
+            words = f"typeflag {ascii(member.header.typeflag)[1:]} is unknown: taken for a file"
+            code, detail = "type.unknown", words
+        # As tarfile's data filter: no set-id or sticky, nothing for group and others to write, x only if the
+        # owner has it, and always readable and writable by the owner.
+        mode = member.mode & 0o755
+        if not mode & 0o100:
+            mode &= ~0o111
+        return Decision("write", Kind.FILE, path, mode=mode | 0o600, code=code, detail=detail)
+
+    def _symlink(self, member: Member, path: bytes, parts: list[bytes], code: str, detail: str) -> Decision:
+        """A target may climb by leading `..` components only, and not above the destination.
+
+        The directories above a member are real ones (the writer goes through no link), so leading `..` lead where
+        they seem to. Behind a name they would lead wherever that name, then or later a link, leads
+        (CVE-2025-4138, CVE-2025-48387): such a target is written in its lexical form, as tarfile does.
+        """
+        target = member.linkname
+        if not target:
+            raise refuse("link.empty", member, "a symlink without a target", "linkname")
+        if target.startswith(b"/"):
+            raise refuse("link.absolute", member, "a symlink to an absolute path", "linkname")
+        if len(target) > PATH_MAX:
+            raise refuse("link.too-long", member, f"a target of {len(target)} bytes", "linkname")
+        climbs, rest = 0, []
+        for part in clean(target):
+            if part != b"..":
+                rest.append(part)
+            elif rest:
+                rest.pop()
+            else:
+                climbs += 1
+        if climbs > len(parts) - 1:
+            raise refuse("link.climbs", member, "a symlink to something outside the destination", "linkname")
+        straight = b"/".join([b".."] * climbs + rest) or b"."
+        had = [part for part in target.split(b"/") if part not in (b"", b".")]
+        if had != [b".."] * climbs + rest:
+            code, detail = "link.straightened", f"its target was {ascii(target)[1:]}"
+            target = straight
+        return Decision("write", Kind.SYMLINK, path, link=target, code=code, detail=detail)
+
+    def _hardlink(self, member: Member, path: bytes, code: str, detail: str) -> Decision:
+        parts = clean(member.linkname)
+        if not parts:
+            raise refuse("link.empty", member, "a hard link without a target", "linkname")
+        if b".." in parts:
+            raise refuse("link.climbs", member, "a hard link to something outside the destination", "linkname")
+        target = b"/".join(parts)
+        if self.made.get(target) not in (Kind.FILE, Kind.HARDLINK):
+            raise refuse("link.target", member, f"no earlier file is called {ascii(target)[1:]}", "linkname")
+        if target == path:
+            raise refuse("link.itself", member, "a hard link to itself", "linkname")
+        if member.linkname.startswith(b"/") and not code:
+            code, detail = "link.absolute-hardlink", "leading slashes of the target were taken off"
+        return Decision("write", Kind.HARDLINK, path, link=target, code=code, detail=detail)
+
+    def finish(self, end: ArchiveEnd, rest_is_zero: bool) -> None:
+        """The archive has ended; `rest_is_zero`: nothing but zeros lies behind. Raises RefusedError."""
+
+    def wants_rest(self) -> bool:
+        """Whether what lies behind the end matters."""
+        return False
+
+
+class Strict(Policy):
+    """One meaning only: every rule of `rules` holds, for every member and for the end."""
+
+    name = "strict"
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        super().__init__(limits)
+        self._state = rules.State()
+
+    def decide(self, member: Member) -> Decision:
+        """What to do with a member. Raises RefusedError, with the code of the rule it breaks."""
+        for rule in rules.MEMBER_RULES:
+            broken = rule(member, self._state)
+            if broken is not None:
+                raise RefusedError(broken.code, broken.offset, broken.detail, broken.field, member.path)
+        decision = super().decide(member)
+        if decision.code and decision.code != "name.destination":
+            raise refuse("strict.changed", member, f"{decision.code}: {decision.detail}", "name")
+        self._state.add(member, decision.path)
+        return decision
+
+    def finish(self, end: ArchiveEnd, rest_is_zero: bool) -> None:
+        """The archive has ended. Raises RefusedError."""
+        broken = rules.end_of_archive(end, rest_is_zero)
+        if broken is not None:
+            raise RefusedError(broken.code, broken.offset, broken.detail, broken.field)
+
+    def wants_rest(self) -> bool:
+        """Always: what lies behind the end must be zeros."""
+        return True
+
+
+POLICIES: dict[str, type[Policy]] = {"compat": Policy, "strict": Strict}
