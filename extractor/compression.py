@@ -9,12 +9,12 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from .errors import CompressionError, LimitError
+from .errors import CompressionError, LimitError, TarError
 from .limits import Limits
 
 
 def _fastest() -> Any:
-    """isal's zlib where it is installed, the standard one otherwise: slower by half, nothing else differs."""
+    """The zlib of isal where it is installed, the standard one otherwise: slower by half, nothing else differs."""
     try:
         return importlib.import_module("isal.isal_zlib")
     except ImportError:
@@ -22,7 +22,7 @@ def _fastest() -> Any:
 
 
 _zlib = _fastest()
-_FAULTS: tuple[type[Exception], ...] = (zlib.error, _zlib.error, OSError, EOFError, ValueError)
+_FAULTS: tuple[type[Exception], ...] = (zlib.error, _zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
 
 PIECE = 1 << 18
 """Bytes that a decompressor gives at a time at most, so that a bomb is seen before it is in memory."""
@@ -105,17 +105,18 @@ class Compressed:
             try:
                 piece = self._stream.decompress(data, PIECE)
             except _FAULTS as error:
-                raise CompressionError("compression.damaged", self._read, f"{self.name}: {error}") from None
-            except lzma.LZMAError as error:
-                code = "limit.memory" if "memory" in str(error).lower() else "compression.damaged"
-                kind = LimitError if code == "limit.memory" else CompressionError
-                raise kind(code, self._read, f"xz: {error}") from None
+                raise self._fault(error) from None
             yield from self._out(piece)
             yield from self._drain()
             if self._stream.eof:
                 data, self._stream = self._stream.unused_data, None
             else:
                 return
+
+    def _fault(self, error: Exception) -> TarError:
+        if isinstance(error, lzma.LZMAError) and "memory" in str(error).lower():
+            return LimitError("limit.memory", self._read, f"{self.name}: {error}")
+        return CompressionError("compression.damaged", self._read, f"{self.name}: {error}")
 
     def _drain(self) -> Iterator[bytes]:
         """What a decompressor still holds of its input, because one piece was full."""
@@ -124,8 +125,8 @@ class Compressed:
         while not stream.eof and not getattr(stream, "needs_input", True):
             try:
                 piece = stream.decompress(b"", PIECE)
-            except (*_FAULTS, lzma.LZMAError) as error:
-                raise CompressionError("compression.damaged", self._read, f"{self.name}: {error}") from None
+            except _FAULTS as error:
+                raise self._fault(error) from None
             yield from self._out(piece)
 
     def _between(self, data: bytes) -> bytes:

@@ -48,8 +48,8 @@ _KINDS = {
 
 _EXTENSIONS = frozenset((b"x", b"g", b"X", b"L", b"K"))
 
-_LATEST = 1 << 62
-"""Nanoseconds: a time beyond what a file system's 64-bit seconds and ours can hold together is refused."""
+_LATEST = (1 << 40) * 10**9
+"""Nanoseconds: beyond 36,812 AD no two file systems agree on what a time becomes."""
 
 
 class Parser:
