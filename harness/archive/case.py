@@ -23,6 +23,9 @@ SIBLING = b"dest-evil"
 
 NEIGHBOURS = (CANARY, SIBLING)
 
+HOLDER = b"/arena/out/1/2/3/4"
+"""The directory that holds the destination and its neighbours, as contestants see it: for absolute names."""
+
 SECRET = b"secret.txt"
 SECRET_DATA = b"nobody outside the destination may read or change this\n"
 

@@ -1,6 +1,7 @@
 """The arena: a destination deep inside the cell's tmpfs, canaries around it, and what a world puts there.
 
     /arena/in/archive.tar            the archive, for contestants that want a file
+    /arena/tmp                       HOME, TMPDIR and working directory of commands; emptied, not watched
     /arena/out/1/2/3/4/dest          the destination, empty or as the world says
     /arena/out/1/2/3/4/canary/       what must not change: a directory and `secret.txt` in it
     /arena/out/1/2/3/4/dest-evil/    the same, sharing the destination's prefix
@@ -15,21 +16,26 @@ import os
 import stat
 import time
 
-from ..archive.case import CANARY, DEST, NEIGHBOURS, PLACED_MTIME, SECRET, SECRET_DATA, Placed, World
+from ..archive.case import DEST, HOLDER, NEIGHBOURS, PLACED_MTIME, SECRET, SECRET_DATA, Placed, World
 from .observation import Change, Node
 from .snapshot import TYPES, snapshot
 
 IN = "in"
 ARCHIVE = "archive.tar"
-LEVELS = ("out", "1", "2", "3", "4")
+SCRATCH = "tmp"
+LEVELS = tuple(os.fsdecode(HOLDER).split("/")[2:])
 """Directories between the arena and the destination's parent: a name that climbs less than that far is seen."""
 
 CANARY_MTIME_NS = 1_200_000_000_000_000_000
 """2008-01-10: the time of everything that must not change."""
 
+WORLDS = 256
+"""Worlds whose tree is remembered."""
+
 CLOCK_SLACK_NS = 20_000_000
 """File times come from a coarse clock that may be a tick or two behind `time.time_ns`."""
 
+_PLACED_NS = (PLACED_MTIME * 10**9, PLACED_MTIME * 10**9)
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FileState = tuple[int, int, int, int, int, int, int, int]
 
@@ -39,12 +45,24 @@ def _state(fd: int) -> _FileState:
     return (s.st_ino, s.st_mode, s.st_nlink, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_uid, s.st_gid)
 
 
+class WorldError(Exception):
+    """A world that cannot be built: `name` is what was to be placed, `detail` what is wrong with it."""
+
+    def __init__(self, name: bytes, detail: str) -> None:
+        super().__init__(name, detail)
+        self.name, self.detail = name, detail
+
+    def __str__(self) -> str:
+        return f"world, {ascii(self.name)[1:]}: {self.detail}"
+
+
 class Arena:
     """The writable part of a cell. `root` is an existing directory, `/arena` in a cell; it is emptied first."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self.archive_path = os.path.join(root, IN, ARCHIVE)
+        self.scratch_path = os.path.join(root, SCRATCH)
         self.base = os.path.join(root, *LEVELS)
         self.dest_path = os.path.join(self.base, os.fsdecode(DEST))
         self._worlds: dict[World, tuple[Node, ...]] = {}
@@ -60,6 +78,7 @@ class Arena:
         self.close()
         _empty(self.root)
         os.mkdir(os.path.join(self.root, IN), 0o755)
+        os.mkdir(self.scratch_path, 0o755)
         self._archive = os.open(self.archive_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._archive_state = _state(self._archive)
         path = self.root
@@ -108,50 +127,73 @@ class Arena:
         os.pwrite(self._archive, archive, 0)
         self._archive_state = _state(self._archive)
 
+    def intact(self) -> bool:
+        """Whether the descriptors are still those that were opened. Raises OSError when one is not open."""
+        return os.fstat(self.dest).st_ino == self._dest_inode and _state(self._archive)[0] == self._archive_state[0]
+
     # -- worlds --------------------------------------------------------------------------------------------------
 
     def prepare(self, world: World) -> tuple[Node, ...]:
-        """Make the empty destination what `world` says. Returns the tree that is there now."""
-        if not world.placed and world.dest_mode == 0o755:
-            known = self._worlds.get(world)
-            if known is not None:
-                return known
-        for placed in world.placed:
-            self._place(placed)
-        os.fchmod(self.dest, world.dest_mode)
+        """Make the empty destination what `world` says. Returns the tree that is there now. Raises WorldError."""
+        self._place_all(world.placed)
         before = self._worlds.get(world)
         if before is None:
-            if len(self._worlds) > 256:
+            if len(self._worlds) >= WORLDS:
                 self._worlds.clear()
-            readable = world.dest_mode & 0o500 == 0o500
-            before = snapshot(self.dest, until=time.time_ns() + CLOCK_SLACK_NS) if readable else ()
+            before = snapshot(self.dest)
+            if world.placed:
+                # Looking at what cannot be read changes its mode: put it there once more.
+                snapshot(self.dest, remove=True)
+                self._place_all(world.placed)
             self._worlds[world] = before
+        if world.dest_mode != 0o755:
             os.fchmod(self.dest, world.dest_mode)
+        os.utime(self.dest, ns=_PLACED_NS)
         if relinks(world):
             self._watched = [(path, fd, _state(fd)) for path, fd, _ in self._watched]
         return before
 
-    def _place(self, placed: Placed) -> None:
-        path = os.path.join(os.fsencode(self.dest_path), placed.name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        mode = placed.mode
+    def _place_all(self, everything: tuple[Placed, ...]) -> None:
+        folders: dict[bytes, int] = {}
+        for placed in everything:
+            try:
+                self._place(placed, folders)
+            except OSError as error:
+                raise WorldError(placed.name, error.strerror or str(error)) from error
+        # Last: writing below a directory changes its time, and a mode may forbid writing at all.
+        for path, mode in sorted(folders.items(), reverse=True):
+            os.chmod(path, mode)
+            os.utime(path, ns=_PLACED_NS)
+
+    def _place(self, placed: Placed, folders: dict[bytes, int]) -> None:
+        parts = placed.name.split(b"/")
+        if not all(parts) or b".." in parts or b"." in parts:
+            raise WorldError(placed.name, "is not relative, or leaves the destination")
+        path = os.fsencode(self.dest_path)
+        for part in parts[:-1]:
+            path += b"/" + part
+            if path not in folders:
+                os.mkdir(path, 0o755)
+                folders[path] = 0o755
+        path += b"/" + parts[-1]
         if placed.kind == "dir":
-            os.makedirs(path, exist_ok=True)
-            os.chmod(path, 0o755 if mode is None else mode)
-        elif placed.kind == "symlink":
-            os.symlink(placed.link, path)
-        elif placed.kind == "hardlink":
-            os.link(os.path.join(os.fsencode(self.dest_path), placed.link), path)
+            if path not in folders:
+                os.mkdir(path, 0o755)
+            folders[path] = 0o755 if placed.mode is None else placed.mode
+            return
+        if placed.kind == "hardlink":
+            os.link(os.path.join(os.fsencode(self.dest_path), placed.link), path, follow_symlinks=False)
             return  # its inode is another name's: mode and time are not this one's to set
-        elif placed.kind == "fifo":
-            os.mkfifo(path)
-            os.chmod(path, 0o644 if mode is None else mode)
+        if placed.kind == "symlink":
+            os.symlink(placed.link, path)
         else:
-            with open(path, "wb") as file:
-                file.write(placed.data)
-            os.chmod(path, 0o644 if mode is None else mode)
-        when = (PLACED_MTIME * 10**9, PLACED_MTIME * 10**9)
-        os.utime(path, ns=when, follow_symlinks=False)
+            if placed.kind == "fifo":
+                os.mkfifo(path)
+            else:
+                with open(path, "xb") as file:
+                    file.write(placed.data)
+            os.chmod(path, 0o644 if placed.mode is None else placed.mode)
+        os.utime(path, ns=_PLACED_NS, follow_symlinks=False)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -218,24 +260,37 @@ class Arena:
             found.append(Change(path=name, what="mtime", before="untouched", after="changed and changed back"))
         return found
 
-    def leaks(self, tree: tuple[Node, ...]) -> tuple[Change, ...]:
-        """Files of a tree that hold what only an outside file held; `escapes` sees hard links to it."""
+    def leaks(self, tree: tuple[Node, ...], before: tuple[Node, ...], archive: bytes) -> tuple[Change, ...]:
+        """Files of a tree that hold what only a file outside held, and that neither world nor archive brought.
+
+        `path` is the file in the tree, relative like all others to what holds the destination.
+        """
+        found = [node.path for node in tree if node.data is not None and SECRET_DATA in node.data]
+        if not found or SECRET_DATA in archive:
+            return ()
+        brought = {node.path for node in before if node.data is not None and SECRET_DATA in node.data}
         return tuple(
-            Change(path=CANARY + b"/" + SECRET, what="leaked", after=os.fsdecode(node.path))
-            for node in tree
-            if node.data is not None and SECRET_DATA in node.data
+            Change(path=DEST + b"/" + path, what="leaked", after="the content of a neighbour's secret")
+            for path in found
+            if path not in brought
         )
 
-    def clear(self, *, since: int) -> tuple[Node, ...]:
+    def clear(self, *, since: int, cut: list[bytes]) -> tuple[Node, ...]:
         """The tree in the destination, which is empty afterwards, with its mode as at the beginning.
 
-        Raises TooDeepError when it cannot be walked; the arena must then be rebuilt.
+        `since`: when the contestant began, nanoseconds. `cut` collects directories too deep to be recorded.
         """
-        tree = snapshot(self.dest, since=since - CLOCK_SLACK_NS, until=time.time_ns() + CLOCK_SLACK_NS, remove=True)
+        until = time.time_ns() + CLOCK_SLACK_NS
+        tree = snapshot(self.dest, since=since - CLOCK_SLACK_NS, until=until, remove=True, cut=cut)
         os.fchmod(self.dest, 0o755)
-        for name in os.listxattr(self.dest):
-            os.removexattr(self.dest, name)
+        if tree[0].xattrs:
+            for name, _ in tree[0].xattrs:
+                os.removexattr(self.dest, name)
         return tree
+
+    def sweep(self) -> None:
+        """Empty the scratch directory."""
+        _empty(self.scratch_path)
 
 
 def relinks(world: World) -> bool:
@@ -244,7 +299,7 @@ def relinks(world: World) -> bool:
 
 
 def _empty(root: str) -> None:
-    """Remove everything in `root`. Raises TooDeepError: only a new cell helps then, and its tmpfs goes with it."""
+    """Remove everything in `root`."""
     fd = os.open(root, _DIR)
     try:
         os.fchmod(fd, 0o755)

@@ -17,10 +17,10 @@ from types import ModuleType
 
 from .arena import Arena
 from .command import end_others
-from .observation import Observation, Status
+from .observation import Change, Observation, Status
 from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, send
 from .sandbox import ARENA, SandboxError, adopt_orphans, die_with_parent, enter
-from .worker import Watch, Worker, drivers
+from .worker import TAMPERED, Watch, Where, Worker, drivers
 
 TICK_S = 0.05
 """Seconds between two looks at a silent worker."""
@@ -83,14 +83,17 @@ class _Supervisor:
             self._be_worker()
         code, hung = self._wait(pid)
         end_others()
-        if code == CLOSED:
-            raise ClosedError
-        if code == SPENT and not hung:
-            return
-        _, job, place, sending, around = self.watch.get()
-        if sending or code == TORN:
+        where = self.watch.get()
+        if where.deadline == 0.0 and not where.sending and not hung:
+            # No contestant was running, so the code is the worker's own.
+            if code == CLOSED:
+                raise ClosedError
+            if code == SPENT:
+                return
+            os._exit(TORN)
+        if where.sending:
             os._exit(TORN)  # half a frame may be on its way: only a new cell can be trusted
-        if around:
+        if where.around:
             status: Status = "harness-fault"
             error = (
                 "looking at the tree took too long" if hung else f"the worker ended ({code}) after the contestant"
@@ -98,12 +101,19 @@ class _Supervisor:
         elif hung:
             status, error = "hung", "no answer, not even to the alarm: killed"
         else:
-            status, error = "crashed", "it took the worker with it"
+            closed = code == TAMPERED
+            status = "crashed"
+            error = "it closed descriptors that are not its own" if closed else "it took the worker with it"
         kind = "time" if hung else f"signal {-code}" if code < 0 else f"exit {code}"
         observation = Observation(
-            contestant="", status=status, escapes=self.arena.escapes(), error=error, error_class=kind
+            contestant="", status=status, escapes=self._escapes(where), error=error, error_class=kind
         )
-        send(self.channel, Answer(job, place, observation, True))
+        send(self.channel, Answer(where.job, where.contestant, observation, True))
+
+    def _escapes(self, where: Where) -> tuple[Change, ...]:
+        """What the dead worker's contestant changed outside, without what the world itself linked."""
+        seen = self.arena.escapes()
+        return tuple(change for change in seen if change.what not in ("links", "mtime")) if where.relinked else seen
 
     def _wait(self, pid: int) -> tuple[int, bool]:
         """Exit code (minus the signal) of the worker, and whether it had to be killed."""
@@ -112,7 +122,7 @@ class _Supervisor:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 return os.waitstatus_to_exitcode(status), hung
-            deadline = self.watch.get()[0]
+            deadline = self.watch.get().deadline
             if not hung and deadline and time.monotonic() > deadline:
                 hung = True
                 os.kill(pid, signal.SIGKILL)

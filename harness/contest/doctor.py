@@ -96,7 +96,7 @@ def _probe(pool: Pool, name: str, arguments: tuple[str, ...]) -> Check:
 
 def _victim(pool: Pool) -> Check:
     """A process outside that the cell is told to kill."""
-    victim = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)  # noqa: S603  # this Python
+    victim = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         check = _probe(pool, "signal_host", (str(victim.pid),))
         if _gone(victim.pid, LAST_BREATH_S):

@@ -1,8 +1,10 @@
 """Snapshots: the tree below a directory as records, taken without following anything, and taken away again.
 
-One walk looks and, when asked, removes: what was seen is unlinked on the way out. Trees are hostile: directories
+One walk looks and, when asked, removes: what was seen is unlinked on the way. Trees are hostile: directories
 without any permission, FIFOs that would block an open, depths beyond PATH_MAX, terabytes of holes, any byte in a
-name. Everything is done relative to directory descriptors; nothing is called by a path.
+name. The walk changes into each directory by descriptor and goes back by `..`, so no name has more than one
+component and no more than one descriptor is open, however deep the tree is. That asks for a tree that nobody else
+changes meanwhile, and for a process whose working directory nobody else needs.
 """
 
 from __future__ import annotations
@@ -10,43 +12,33 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
 
 from .observation import SMALL, Node, NodeType
-
-DEPTH = 3000
-"""Directories open at a time; the walk raises TooDeepError beyond. Descriptors are limited to more (Plan.files)."""
 
 WHOLE = 16 << 20
 """Bytes up to which a file is hashed as a whole; beyond, runs of zeros are passed over, holes or not."""
 
+LONGEST = 16384
+"""Bytes of the longest path that is recorded: four times PATH_MAX, which only openat(2) can get past."""
+
 CHUNK = 1 << 20
 PAGE = 4096
 
-_TYPES: tuple[tuple[int, NodeType], ...] = (
-    (stat.S_IFREG, "file"),
-    (stat.S_IFDIR, "dir"),
-    (stat.S_IFLNK, "symlink"),
-    (stat.S_IFIFO, "fifo"),
-    (stat.S_IFCHR, "char"),
-    (stat.S_IFBLK, "block"),
-    (stat.S_IFSOCK, "socket"),
-)
-TYPES: dict[int, NodeType] = dict(_TYPES)
+TYPES: dict[int, NodeType] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "dir",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFCHR: "char",
+    stat.S_IFBLK: "block",
+    stat.S_IFSOCK: "socket",
+}
 
-_OPEN_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FORMAT = 0o170000
+_REGULAR, _FOLDER = stat.S_IFREG, stat.S_IFDIR
 
-
-class TooDeepError(Exception):
-    """A tree has more than DEPTH levels: `depth` says where the walk stopped."""
-
-    def __init__(self, depth: int) -> None:
-        super().__init__(depth)
-        self.depth = depth
-
-    def __str__(self) -> str:
-        return f"the tree is deeper than {self.depth} levels"
+_Xattrs = tuple[tuple[bytes, bytes], ...]
 
 
 class _Walk:
@@ -55,143 +47,160 @@ class _Walk:
     def __init__(self, since: int, until: int, *, remove: bool) -> None:
         self.since, self.until, self.remove = since, until, remove
         self.nodes: list[Node] = []
-        self.links: dict[tuple[int, int], list[int]] = {}
-        self.counts: dict[tuple[int, int], int] = {}
+        self.links: dict[int, list[Node]] = {}
+        """Inode to the nodes that name it, for inodes that have, or once had, more than one name."""
+        self.counts: dict[int, int] = {}
+        """How many names those inodes have in all. A removing walk lowers it as it goes: the first look counts."""
+        self.cut: list[bytes] = []
+        """Directories whose content was not recorded."""
 
-    def mtime(self, ns: int) -> int | None:
-        return None if self.since <= ns <= self.until else ns
-
-    def directory(self, fd: int, path: bytes) -> None:
-        """Everything below the directory `fd`: a stack of what is left to do in each open directory."""
-        stack: list[tuple[int, bytes, bytes, Iterator[tuple[bytes, os.stat_result]]]] = [
-            (fd, b"", path, self._entries(fd, path))
-        ]
-        while stack:
-            here, name, prefix, entries = stack[-1]
-            for child, status in entries:
-                if len(stack) > DEPTH:
-                    self._close(stack)
-                    raise TooDeepError(DEPTH)
-                below = self._open_dir(child, here, status)
-                inner = prefix + child + b"/"
-                stack.append((below, child, inner, self._entries(below, inner)))
-                break
-            else:
-                stack.pop()
-                if stack:
-                    os.close(here)
-                    if self.remove:
-                        os.rmdir(name, dir_fd=stack[-1][0])
-
-    @staticmethod
-    def _close(stack: list[tuple[int, bytes, bytes, Iterator[tuple[bytes, os.stat_result]]]]) -> None:
-        for fd, *_ in stack[1:]:
-            os.close(fd)
-
-    def _entries(self, fd: int, prefix: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-        """Record what is in a directory; yield its subdirectories, which the caller walks before the next one."""
-        with os.scandir(fd) as found:
-            names = sorted(os.fsencode(entry.name) for entry in found)
-        for name in names:
-            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            kind = TYPES[stat.S_IFMT(status.st_mode)]
-            if kind == "dir":
-                self._add(self.plain(prefix + name, kind, status), status)
-                yield name, status
+    def below(self) -> None:
+        """Everything below the working directory, which is the same one afterwards."""
+        todo = [self._here(b"")]
+        trail: list[tuple[bytes, bytes | None]] = [(b"", b"")]
+        while True:
+            if todo[-1]:
+                name = todo[-1].pop()
+                above = trail[-1][1]
+                prefix = None if above is None or len(above) > LONGEST else above + name + b"/"
+                if prefix is None and above is not None:
+                    self.cut.append(above + name)
+                trail.append((name, prefix))
+                os.chdir(name)
+                todo.append(self._here(prefix))
                 continue
-            self._add(self._node(fd, name, prefix + name, kind, status), status)
+            todo.pop()
+            name, _ = trail.pop()
+            if not todo:
+                return
+            os.chdir(b"..")
             if self.remove:
-                os.unlink(name, dir_fd=fd)
+                os.rmdir(name)
 
-    def _open_dir(self, name: bytes, fd: int, status: os.stat_result) -> int:
-        if status.st_mode & 0o700 != 0o700:
-            os.chmod(name, 0o700, dir_fd=fd)  # it is a directory: no link to follow, and nobody else runs
-        return os.open(name, _OPEN_DIR, dir_fd=fd)
+    def _here(self, prefix: bytes | None) -> list[bytes]:
+        """Record what is in the working directory. Returns its subdirectories, which are to be walked next.
 
-    def plain(self, path: bytes, kind: NodeType, status: os.stat_result) -> Node:
+        Without a prefix nothing is recorded: the tree is too deep there, and only removed.
+        """
+        if prefix is None:
+            return self._unrecorded()
+        folders = []
+        remove, nodes = self.remove, self.nodes
+        with os.scandir(b".") as entries:
+            found = [entry.name for entry in entries] if remove else entries
+            for entry in found:
+                name = entry if isinstance(entry, bytes) else entry.name
+                status = os.lstat(name)
+                mode = status.st_mode
+                kind = mode & _FORMAT
+                if kind == _FOLDER:
+                    nodes.append(self.plain(name, prefix + name, status))
+                    if mode & 0o700 != 0o700:
+                        os.chmod(name, 0o700)
+                    folders.append(name)
+                    continue
+                if status.st_nlink > 1 or status.st_ino in self.links:
+                    self._linked(name, prefix + name, status)
+                elif kind == _REGULAR:
+                    nodes.append(self._file(name, prefix + name, status))
+                else:
+                    nodes.append(self.plain(name, prefix + name, status))
+                if remove:
+                    os.unlink(name)
+        return folders
+
+    def _unrecorded(self) -> list[bytes]:
+        folders = []
+        with os.scandir(b".") as entries:
+            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for name, folder in found:
+            if folder:
+                os.chmod(name, 0o700)
+                folders.append(name)
+            elif self.remove:
+                os.unlink(name)
+        return folders
+
+    def plain(self, name: bytes, path: bytes, status: os.stat_result) -> Node:
+        """A node of a name that is no regular file."""
+        mode = status.st_mode
+        kind = TYPES[mode & _FORMAT]
+        device = kind in ("char", "block")
         return Node(
             path=path,
             type=kind,
-            mode=stat.S_IMODE(status.st_mode),
-            mtime_ns=self.mtime(status.st_mtime_ns),
+            mode=mode & 0o7777,
+            mtime_ns=None if self.since <= status.st_mtime_ns <= self.until else status.st_mtime_ns,
             uid=status.st_uid,
             gid=status.st_gid,
-            rdev=status.st_rdev if kind in ("char", "block") else 0,
+            link=os.readlink(name) if kind == "symlink" else None,
+            rdev=status.st_rdev if device else 0,
+            xattrs=_xattrs(name, os.listxattr(name, follow_symlinks=False)) if kind == "dir" else (),
         )
 
-    def _node(self, fd: int, name: bytes, path: bytes, kind: NodeType, status: os.stat_result) -> Node:
-        if kind == "symlink":
-            return Node(
-                path=path,
-                type=kind,
-                mode=0o777,
-                mtime_ns=self.mtime(status.st_mtime_ns),
-                uid=status.st_uid,
-                gid=status.st_gid,
-                link=os.readlink(name, dir_fd=fd),
-            )
-        if kind != "file":
-            return self.plain(path, kind, status)
-        key = (status.st_dev, status.st_ino)
-        if key in self.links:  # its mode may have been changed to read it the first time
-            return _renamed(self.nodes[self.links[key][0]], path)
-        data, digest, xattrs = self._content(fd, name, status)
+    def _file(self, name: bytes, path: bytes, status: os.stat_result) -> Node:
+        mode, size = status.st_mode, status.st_size
+        if not mode & 0o400:
+            os.chmod(name, 0o600)  # a regular file: nothing to follow
+        data: bytes | None = b""
+        digest = None
+        xattrs: _Xattrs = ()
+        file = os.open(name, _OPEN_FILE)
+        try:
+            names = os.listxattr(file)
+            if names:
+                xattrs = _xattrs(file, names)
+            if size > SMALL:
+                data, digest = None, digest_of(file, size)
+            elif size:
+                data = os.read(file, SMALL)
+        finally:
+            os.close(file)
         return Node(
             path=path,
-            type=kind,
-            mode=stat.S_IMODE(status.st_mode),
-            size=status.st_size,
+            type="file",
+            mode=mode & 0o7777,
+            size=size,
             data=data,
             digest=digest,
-            mtime_ns=self.mtime(status.st_mtime_ns),
+            mtime_ns=None if self.since <= status.st_mtime_ns <= self.until else status.st_mtime_ns,
             uid=status.st_uid,
             gid=status.st_gid,
             xattrs=xattrs,
             blocks=status.st_blocks,
         )
 
-    def _content(
-        self, fd: int, name: bytes, status: os.stat_result
-    ) -> tuple[bytes | None, bytes | None, tuple[tuple[bytes, bytes], ...]]:
-        if not status.st_mode & 0o400:
-            os.chmod(name, 0o600, dir_fd=fd)  # a regular file: nothing to follow
-        file = os.open(name, _OPEN_FILE, dir_fd=fd)
-        try:
-            names = os.listxattr(file)
-            xattrs = tuple((os.fsencode(key), os.getxattr(file, key)) for key in sorted(names)) if names else ()
-            if status.st_size <= SMALL:
-                return os.read(file, SMALL + 1), None, xattrs
-            return None, digest_of(file, status.st_size), xattrs
-        finally:
-            os.close(file)
+    def _linked(self, name: bytes, path: bytes, status: os.stat_result) -> None:
+        known = self.links.get(status.st_ino)
+        if known is None:
+            self.counts[status.st_ino] = status.st_nlink
+            regular = status.st_mode & _FORMAT == _REGULAR
+            node = self._file(name, path, status) if regular else self.plain(name, path, status)
+            self.links[status.st_ino] = [node]
+            return
+        # Its mode may have been changed to read it the first time, so the first node speaks for all names.
+        known.append(_changed(known[0], path=path))
 
-    def _add(self, node: Node, status: os.stat_result) -> None:
-        key = (status.st_dev, status.st_ino)
-        # A removing walk lowers the count of links as it goes: the first name tells how many there were.
-        if node.type != "dir" and (status.st_nlink > 1 or key in self.links):
-            self.links.setdefault(key, []).append(len(self.nodes))
-            self.counts.setdefault(key, status.st_nlink)
-        self.nodes.append(node)
-
-    def finish(self) -> tuple[Node, ...]:
-        """The nodes, sorted by path, with the hard-link groups filled in."""
+    def finish(self) -> list[Node]:
+        """The nodes, sorted by path, with the hard-link groups filled in, numbered by their first path."""
         number = 0
-        for key, places in self.links.items():
-            outside = self.counts[key] > len(places)
-            if len(places) > 1:
-                number += 1
-            for place in places:
-                self.nodes[place] = _grouped(self.nodes[place], number if len(places) > 1 else 0, outside)
-        return tuple(sorted(self.nodes, key=lambda node: node.path))
+        for inode, nodes in sorted(self.links.items(), key=lambda item: min(node.path for node in item[1])):
+            outside = self.counts[inode] > len(nodes)
+            number += len(nodes) > 1
+            group = number if len(nodes) > 1 else 0
+            self.nodes += [_changed(node, group=group, outside_links=outside) for node in nodes]
+        self.nodes.sort(key=lambda node: node.path)
+        return self.nodes
 
 
-def _renamed(node: Node, path: bytes) -> Node:
-    return Node(**{field: getattr(node, field) for field in node.__struct_fields__} | {"path": path})
+def _xattrs(where: bytes | int, names: list[str]) -> _Xattrs:
+    follow = isinstance(where, int)
+    return tuple(sorted((os.fsencode(name), os.getxattr(where, name, follow_symlinks=follow)) for name in names))
 
 
-def _grouped(node: Node, group: int, outside: bool) -> Node:
+def _changed(node: Node, **changes: object) -> Node:
     values = {field: getattr(node, field) for field in node.__struct_fields__}
-    return Node(**values | {"group": group, "outside_links": outside})
+    return Node(**values | changes)
 
 
 def digest_of(fd: int, size: int) -> bytes:
@@ -224,16 +233,26 @@ def digest_of(fd: int, size: int) -> bytes:
     return state.digest()
 
 
-def snapshot(fd: int, *, since: int = 0, until: int = -1, remove: bool = False) -> tuple[Node, ...]:
+def snapshot(
+    fd: int, *, since: int = 0, until: int = -1, remove: bool = False, cut: list[bytes] | None = None
+) -> tuple[Node, ...]:
     """The tree of the directory `fd`, sorted by path, itself (`b"."`) first; emptied when `remove` is set.
 
-    Times from `since` to `until` (nanoseconds) are "now" (None). Raises TooDeepError, with nothing removed below
-    the deepest directory that was reached.
+    Times from `since` to `until` (nanoseconds) are "now" (None). Directories and files that their owner could not
+    read get permissions that let him, unless they are removed anyway. The working directory is `/` afterwards.
+    Directories whose paths are longer than LONGEST are removed without being recorded; `cut` collects their names.
+    Raises OSError when somebody else changes the tree at the same time.
     """
     walk = _Walk(since, until, remove=remove)
     status = os.fstat(fd)
-    root = walk.plain(b".", "dir", status)
     if status.st_mode & 0o700 != 0o700:
         os.fchmod(fd, 0o700)
-    walk.directory(fd, b"")
+    os.fchdir(fd)
+    try:
+        root = walk.plain(b".", b".", status)
+        walk.below()
+    finally:
+        os.chdir("/")
+    if cut is not None:
+        cut += walk.cut
     return (root, *walk.finish())

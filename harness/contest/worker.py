@@ -12,16 +12,17 @@ import os
 import signal
 import socket
 import struct
+import threading
 import time
 import traceback
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ..archive.case import WHOLE
 from . import command, probes
-from .arena import IN, Arena, relinks
+from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
 from .observation import Change, Job, Listed, Node, Observation, Status
 from .protocol import Answer, Batch, Held, Probe, receive_request, send
@@ -39,31 +40,63 @@ AROUND_S = 60.0
 LONGEST = 4096
 """Bytes of an error message that are kept."""
 
+TAMPERED = 13
+"""Exit code of a worker whose descriptors a contestant closed or replaced."""
+
 OVER = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 """What the system says when a limit of the cell is reached."""
 
-_OVER_WORDS = (b"No space left on device", b"File too large", b"Cannot allocate memory", b"Too many open files")
+_OVER_WORDS = (
+    b"No space left on device",
+    b"File too large",
+    b"Cannot allocate memory",
+    b"memory exhausted",
+    b"Too many open files",
+    b"Resource temporarily unavailable",
+)
+"""The same, as commands print it."""
 
 
 class Watch:
     """What worker and supervisor share: until when the worker may be silent, and what it is doing."""
 
-    _FORM = struct.Struct("<dIIBB")
+    _FORM = struct.Struct("<dIIBBB")
 
     def __init__(self, memory: Any) -> None:
         self._memory = memory
         self.set(0.0, 0, 0)
 
     def set(
-        self, deadline: float, job: int, contestant: int, *, sending: bool = False, around: bool = False
+        self,
+        deadline: float,
+        job: int,
+        contestant: int,
+        *,
+        sending: bool = False,
+        around: bool = False,
+        relinked: bool = False,
     ) -> None:
         """Say where the worker is. `deadline` is on the monotonic clock, 0 for none."""
-        self._FORM.pack_into(self._memory, 0, deadline, job, contestant, sending, around)
+        self._FORM.pack_into(self._memory, 0, deadline, job, contestant, sending, around, relinked)
 
-    def get(self) -> tuple[float, int, int, bool, bool]:
-        """Deadline, job, contestant, whether a frame is being sent, whether the contestant had ended already."""
-        deadline, job, contestant, sending, around = self._FORM.unpack_from(self._memory, 0)
-        return deadline, job, contestant, bool(sending), bool(around)
+    def get(self) -> Where:
+        """Where the worker is."""
+        return Where(*self._FORM.unpack_from(self._memory, 0))
+
+
+class Where(NamedTuple):
+    """What a worker was doing when it was last heard of."""
+
+    deadline: float
+    """0: nothing that can take too long, and no contestant is running."""
+    job: int
+    contestant: int
+    sending: bool
+    """A frame is on its way."""
+    around: bool
+    """The contestant has ended, and its tree is being looked at."""
+    relinked: bool
+    """The world itself linked files outside into the destination."""
 
 
 class _TimeUp(BaseException):
@@ -88,7 +121,10 @@ class _Seen(msgspec.Struct, kw_only=True):
 def drivers(contestants: tuple[Contestant, ...]) -> dict[str, ModuleType]:
     """The drivers that these contestants need, imported."""
     names = {one.table.driver for one in contestants if one.table.driver}
-    return {name: importlib.import_module(f"{__package__}.contestants.{name}") for name in sorted(names)}
+    return {
+        name: importlib.import_module(name if "." in name else f"{__package__}.contestants.{name}")
+        for name in sorted(names)
+    }
 
 
 class Worker:
@@ -108,6 +144,10 @@ class Worker:
         self.modules = modules
         self.spent = False
         """Whether something happened after which this process should not go on."""
+        self._channel_inode = os.fstat(channel.fileno()).st_ino
+        self._lowest = os.dup(0)
+        """The lowest free descriptor: another one after a contestant says that it left some open."""
+        os.close(self._lowest)
 
     def serve(self) -> None:
         """Answer requests. Raises ClosedError when the pool has gone."""
@@ -120,10 +160,10 @@ class Worker:
                 return
 
     def _send(self, message: Answer | Held) -> None:
-        _, job, contestant, _, _ = self.watch.get()
-        self.watch.set(0.0, job, contestant, sending=True)
+        where = self.watch.get()
+        self.watch.set(0.0, where.job, where.contestant, sending=True)
         send(self.channel, message)
-        self.watch.set(0.0, job, contestant)
+        self.watch.set(0.0, where.job, where.contestant)
 
     def _probe(self, probe: Probe) -> None:
         self.watch.set(time.monotonic() + AROUND_S, 0, 0)
@@ -155,11 +195,17 @@ class Worker:
     def _observe(self, job: Job, contestant: Contestant, number: int, place: int, limit_s: float) -> Observation:
         began = time.perf_counter_ns()
         since = time.time_ns()
+        relinked = relinks(job.world)
+        self.spent = relinked
+        cut: list[bytes] = []
         try:
             before = self.arena.prepare(job.world)
-            self.spent = relinks(job.world)
+        except WorldError as error:
+            self.spent = True
+            return self._record(contestant, _Seen(outcome=_said(error)), "harness-fault", (), ())
+        try:
+            self.watch.set(time.monotonic() + limit_s + GRACE_S, number, place, relinked=relinked)
             os.umask(job.world.umask)
-            self.watch.set(time.monotonic() + limit_s + GRACE_S, number, place)
             try:
                 seen = (
                     self._command(job, contestant, limit_s)
@@ -167,21 +213,49 @@ class Worker:
                     else self._driver(job, contestant, limit_s)
                 )
             finally:
-                self.watch.set(time.monotonic() + AROUND_S, number, place, around=True)
                 os.umask(0o022)
+                if not self._intact():
+                    os._exit(TAMPERED)
+                self.watch.set(time.monotonic() + AROUND_S, number, place, around=True)
             escapes = self.arena.escapes()
-            tree = self.arena.clear(since=since)
-            escapes += self.arena.leaks(tree) if job.world.placed == () or not relinks(job.world) else ()
+            tree = self.arena.clear(since=since, cut=cut)
+            escapes += self.arena.leaks(tree, before, job.archive)
         except Exception:  # noqa: BLE001  # our own side failed: said as such, never taken for the contestant's doing
             self.spent = True
-            return self._record(
-                contestant, _Seen(outcome=Outcome(error=traceback.format_exc(limit=-6))), "harness-fault", (), ()
-            )
+            fault = Outcome(error=traceback.format_exc(limit=-6), error_class="harness")
+            return self._record(contestant, _Seen(outcome=fault), "harness-fault", (), ())
         if escapes:
             self.spent = True
+        if cut:
+            notes = (f"{len(cut)} directories too deep to be recorded, first {ascii(cut[0][:60])[1:]}...",)
+            seen.outcome.notes += notes
         status = seen.status or _status(seen.failed, tree, before)
         total = time.perf_counter_ns() - began
         return self._record(contestant, seen, status, tree, escapes, overhead_ns=max(0, total - seen.wall_ns))
+
+    def _intact(self) -> bool:
+        """Whether the contestant left this process its descriptors."""
+        try:
+            return os.fstat(self.channel.fileno()).st_ino == self._channel_inode and self.arena.intact()
+        except OSError:
+            return False
+
+    def _tidy(self, seen: _Seen) -> None:
+        """What a driver's contestant left in this process, besides files: told, and the process is given up."""
+        left = []
+        os.chdir("/")
+        lowest = os.dup(0)
+        os.close(lowest)
+        if lowest != self._lowest:
+            left.append("open descriptors")
+        if threading.active_count() > 1:
+            left.append(f"{threading.active_count() - 1} threads")
+        stragglers = command.end_others()
+        if stragglers:
+            left.append(f"{stragglers} processes, which were killed")
+        if left:
+            self.spent = True
+            seen.outcome.notes += (f"left behind: {', '.join(left)}",)
 
     def _record(
         self,
@@ -235,13 +309,14 @@ class Worker:
             seen.outcome = _said(error)
             if isinstance(error, OSError) and error.errno in OVER:
                 seen.status, self.spent = "over-limit", True
-            elif isinstance(error, module.EXPECTED):
+            elif isinstance(error, tuple(module.EXPECTED)):
                 seen.failed = True
             else:
                 seen.status, self.spent = "crashed", True
         seen.wall_ns, seen.cpu_ns = time.perf_counter_ns() - wall, time.process_time_ns() - cpu
         if seen.outcome.error_class and seen.status is None:
             seen.failed = True
+        self._tidy(seen)
         if job.world.locale != "C.UTF-8":
             seen.outcome.notes = (*seen.outcome.notes, f"runs in the cell's own locale, not {job.world.locale}")
         return seen
@@ -295,8 +370,19 @@ class Worker:
             word.replace("{archive}", self.arena.archive_path).replace("{dest}", self.arena.dest_path)
             for word in argv
         )
-        tmp = os.path.join(self.arena.root, IN)
-        return command.run(contestant, filled, locale=job.world.locale, tmp=tmp, limit_s=limit_s, pieces=pieces)
+        os.chdir(self.arena.scratch_path)
+        try:
+            return command.run(
+                contestant,
+                filled,
+                locale=job.world.locale,
+                tmp=self.arena.scratch_path,
+                limit_s=limit_s,
+                pieces=pieces,
+            )
+        finally:
+            os.chdir("/")
+            self.arena.sweep()
 
 
 def _said(error: BaseException) -> Outcome:
