@@ -263,11 +263,9 @@ class _Inspection:
         if name == "padding":
             odd = ["padding.not-zero"] if raw.strip(b"\0") else []
             whole = part.padding is None
-            return (
-                f"{len(raw)} bytes of padding",
-                odd if whole else [*odd, "padding.length"] if not odd else odd,
-                whole,
-            )
+            if not odd and not whole:
+                odd = ["padding.length"]
+            return f"{len(raw)} bytes of padding", odd, whole
         if name.startswith("records["):
             return self._say_record(part, name, raw)
         if isinstance(part, Pax):

@@ -97,19 +97,20 @@ def _numbers(part: Part) -> int:
     return sum(abs(value) for value in values if isinstance(value, int))
 
 
-def _candidates(case: Case, reduce: Pass, seen: set[Weight]) -> Iterator[Case]:
-    """What a pass offers, less what is not smaller, was tried already, or has no bytes."""
+def _candidates(case: Case, reduce: Pass, rejected: set[Weight]) -> Iterator[tuple[Weight, Case]]:
+    """What a pass offers, less what is not smaller, was rejected already, or has no bytes."""
     limit = weight(case)
+    offered = set()
     for candidate in reduce(case):
         try:
             mass = weight(candidate)
-            if mass >= limit or mass in seen:
+            if mass >= limit or mass in rejected or mass in offered:
                 continue
             encode_bytes(candidate.recipe)
         except RecipeError:
             continue  # a field without the layout that has it: not a recipe, so not a candidate
-        seen.add(mass)
-        yield candidate
+        offered.add(mass)
+        yield mass, candidate
 
 
 def minimise(
@@ -123,18 +124,24 @@ def minimise(
     budget = budget or Budget()
     if not all(probe((case, case))):
         raise NotInterestingError("the case does not show, twice in a row, what is to be kept")
-    probes, seen = 2, {weight(case)}
+    probes, rejected = 2, set[Weight]()
     while True:
         before = case
         for reduce in passes:
             smaller: Case | None = case
             while smaller is not None:
                 case, smaller = smaller, None
-                offers = _candidates(case, reduce, seen)
+                offers = _candidates(case, reduce, rejected)
                 while smaller is None and (batch := list(itertools.islice(offers, budget.width))):
                     if probes >= budget.probes or budget.ended():
                         return Minimised(case=case, probes=probes, complete=False)
                     probes += len(batch)
-                    smaller = next((one for one, yes in zip(batch, probe(batch), strict=True) if yes), None)
+                    for (mass, candidate), yes in zip(batch, probe([one for _, one in batch]), strict=True):
+                        # Only what was rejected is never tried again: whatever else happens to be in a batch with
+                        # the one that is taken must not change where this ends.
+                        if not yes:
+                            rejected.add(mass)
+                        elif smaller is None:
+                            smaller = candidate
         if case == before:
             return Minimised(case=case, probes=probes, complete=True)

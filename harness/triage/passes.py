@@ -170,13 +170,13 @@ def shorter(data: bytes) -> Iterator[bytes]:
     if not data:
         return
     yield b""
-    yield b"x"
+    yield b"a"
     for fewer in without(data):
         if len(fewer) < len(data):
             yield bytes(fewer)
         if len(data) > 64 and len(fewer) > len(data) - 8:
             break  # byte by byte is for short strings
-    yield b"x" * len(data)
+    yield b"a" * len(data)
 
 
 def simple_data(case: Case) -> Iterator[Case]:
@@ -225,6 +225,8 @@ def _names(case: Case) -> Iterator[tuple[bytes, Callable[[bytes], Case]]]:
             for number, record in enumerate(part.records):
                 if record.key in _NAME_KEYS:
                     yield record.value, _record_setter(case, index, part, number)
+    for number, placed in enumerate(case.world.placed):
+        yield placed.name, _placed_setter(case, number)
 
 
 def _record_setter(case: Case, index: int, part: Pax, number: int) -> Callable[[bytes], Case]:
@@ -232,9 +234,19 @@ def _record_setter(case: Case, index: int, part: Pax, number: int) -> Callable[[
     return lambda value: with_part(case, index, _with_record(part, number, replace(record, value=value)))
 
 
+def _placed_setter(case: Case, number: int) -> Callable[[bytes], Case]:
+    placed = case.world.placed
+
+    def put(value: bytes) -> Case:
+        changed = (*placed[:number], replace(placed[number], name=value), *placed[number + 1 :])
+        return replace(case, world=replace(case.world, placed=changed))
+
+    return put
+
+
 def rename_together(case: Case) -> Iterator[Case]:
     """One component of the paths, renamed everywhere at once to a single letter, or dropped everywhere."""
-    values = [value for value, _ in _names(case)] + [placed.name for placed in case.world.placed]
+    values = [value for value, _ in _names(case)]
     components = dict.fromkeys(part for value in values for part in value.split(b"/") if part not in _SPECIAL)
     taken = set(components)
     for component in components:
@@ -254,8 +266,7 @@ def _everywhere(case: Case, component: bytes, new: bytes | None) -> Case:
     for number in range(sum(1 for _ in _names(case))):
         value, put = list(_names(changed))[number]
         changed = put(change(value)) if change(value) else changed
-    placed = tuple(replace(one, name=change(one.name) or one.name) for one in case.world.placed)
-    return replace(changed, world=replace(case.world, placed=placed))
+    return changed
 
 
 def simple_names(case: Case) -> Iterator[Case]:

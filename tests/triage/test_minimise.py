@@ -69,7 +69,7 @@ PLANTED = [
     pytest.param(
         directory_with_size,
         case(*NOISE, Member(kind="dir", name=b"project-1.0/odd", size=1024, uname=b"root"), end=3),
-        case(Member(kind="dir", size=1)),
+        case(Member(kind="dir", name=b"a", size=1)),
         id="one-field",
     ),
     pytest.param(
@@ -79,7 +79,7 @@ PLANTED = [
             Pax(records=(Record(b"mtime", b"1.5"), Record(b"size", b"512")), uid=7),
             Member(name=b"project-1.0/body", size=0, data=b"z" * 512),
         ),
-        case(Pax(records=(Record(b"size", b"512"),)), Member(size=0, data=b"x")),
+        case(Pax(records=(Record(b"size", b"512"),)), Member(name=b"a", size=0, data=b"a")),
         id="two-parts-that-belong-together",
     ),
     pytest.param(
@@ -97,7 +97,7 @@ PLANTED = [
             Member(kind="symlink", name=b"pkg/door", linkname=b"../outside"),
             Member(name=b"pkg/door/note.txt", data=b"note"),
         ),
-        case(Member(kind="symlink", name=b"a", linkname=b"x"), Member(name=b"a/")),
+        case(Member(kind="symlink", name=b"a", linkname=b"a"), Member(name=b"a/")),
         id="a-name-inside-another",
     ),
     pytest.param(
@@ -113,7 +113,7 @@ PLANTED = [
             ),
             schedule=Schedule(chunks=(1, 511, 512), pause=True),
         ),
-        case(Member(), world=World(placed=(Placed(kind="symlink", name=b"project-1.0", link=b"../canary"),))),
+        case(Member(name=b"a"), world=World(placed=(Placed(kind="symlink", name=b"a", link=b"../canary"),))),
         id="a-world",
     ),
 ]
@@ -124,9 +124,7 @@ def test_it_reaches_the_ideal(wanted: Callable[[Case], bool], start: Case, ideal
     found = minimise(start, probe(wanted))
     assert found.complete
     assert wanted(found.case)
-    assert found.case.recipe == ideal.recipe
-    assert (found.case.world.umask, found.case.schedule) == (ideal.world.umask, ideal.schedule)
-    assert len(found.case.world.placed) == len(ideal.world.placed)
+    assert found.case == ideal
 
 
 @pytest.mark.parametrize(("wanted", "start", "ideal"), PLANTED)
@@ -140,11 +138,13 @@ def test_one_probe_at_a_time_ends_in_the_same_place(
 def test_the_order_of_the_passes_does_not_matter(wanted: Callable[[Case], bool], start: Case, ideal: Case) -> None:
     passes = list(PASSES)
     Random(7).shuffle(passes)
-    assert minimise(start, probe(wanted), passes=passes).case.recipe == ideal.recipe
+    found = minimise(start, probe(wanted), passes=passes).case
+    # Which letter stands for which name is all that may differ.
+    assert weight(found)[:3] == weight(ideal)[:3]
 
 
 def test_a_small_case_stays_as_it_is() -> None:
-    small = case(Member(kind="dir", size=1))
+    small = case(Member(kind="dir", name=b"a", size=1))
     assert minimise(small, probe(directory_with_size)).case == small
 
 
