@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from typing import Literal
 
 from ..archive.case import DEST, HOLDER, NEIGHBOURS, PLACED_MTIME, SECRET, SECRET_DATA, Placed, World
 from .observation import Change, Node
@@ -37,12 +38,13 @@ CLOCK_SLACK_NS = 20_000_000
 
 _PLACED_NS = (PLACED_MTIME * 10**9, PLACED_MTIME * 10**9)
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FileState = tuple[int, int, int, int, int, int, int, int]
+_FileState = tuple[tuple[int, ...], int, int]
 
 
 def _state(fd: int) -> _FileState:
-    s = os.fstat(fd)
-    return (s.st_ino, s.st_mode, s.st_nlink, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_uid, s.st_gid)
+    """Mode, inode, device, links, uid, gid and size as one tuple, then the times of content and of inode."""
+    status = os.fstat(fd)
+    return (status[:7], status.st_mtime_ns, status.st_ctime_ns)
 
 
 class WorldError(Exception):
@@ -94,7 +96,11 @@ class Arena:
                 file.write(SECRET_DATA)
             os.utime(secret, ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
             os.utime(folder, ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
-        os.utime(self.base, ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
+        while path != os.path.dirname(self.root):
+            os.utime(path, ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
+            path = os.path.dirname(path)
+        os.utime(os.path.dirname(self.archive_path), ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
+        self._built_ns = time.time_ns()
         self.dest = os.open(self.dest_path, _DIR)
         self._watch()
 
@@ -129,7 +135,10 @@ class Arena:
 
     def intact(self) -> bool:
         """Whether the descriptors are still those that were opened. Raises OSError when one is not open."""
-        return os.fstat(self.dest).st_ino == self._dest_inode and _state(self._archive)[0] == self._archive_state[0]
+        return (
+            os.fstat(self.dest).st_ino == self._dest_inode
+            and _state(self._archive)[0][1] == self._archive_state[0][1]
+        )
 
     # -- worlds --------------------------------------------------------------------------------------------------
 
@@ -208,7 +217,10 @@ class Arena:
             name = self._relative(self.archive_path)
             found[(name, "content")] = Change(path=name, what="content", before="the archive", after="changed")
         if not self._dest_is_ours():
-            found[(DEST, "removed")] = Change(path=DEST, what="removed", before="dir", after=self._dest_now())
+            now = self._dest_now()
+            what: Literal["removed", "type"] = "removed" if now == "absent" else "type"
+            found.pop((DEST, "removed"), None)
+            found[(DEST, what)] = Change(path=DEST, what=what, before="our directory", after=now)
         return tuple(found[key] for key in sorted(found))
 
     def _dest_is_ours(self) -> bool:
@@ -228,18 +240,20 @@ class Arena:
         return os.fsencode(os.path.relpath(path, self.base))
 
     def _differences(self, path: str, fd: int, before: _FileState) -> list[Change]:
-        _, mode, links, size, mtime, _, uid, gid = before
+        (mode, _, _, links, uid, gid, size), mtime, _ = before
         now = os.fstat(fd)
         name = self._relative(path)
         found = []
         if path in self._expected:
-            try:
-                there = frozenset(os.listdir(path))
-            except OSError:
-                there = frozenset()
+            there = frozenset(os.listdir(fd))
             more, fewer = sorted(there - self._expected[path]), sorted(self._expected[path] - there)
             found += [Change(path=self._relative(os.path.join(path, one)), what="created") for one in more]
             found += [Change(path=self._relative(os.path.join(path, one)), what="removed") for one in fewer]
+        elif now.st_nlink == 0:
+            # Its directory tells when it is gone; here it has been replaced.
+            return (
+                [Change(path=name, what="content", after=self._replacement(path))] if os.path.lexists(path) else []
+            )
         else:
             if now.st_nlink != links:
                 found.append(Change(path=name, what="links", before=str(links), after=str(now.st_nlink)))
@@ -255,10 +269,18 @@ class Arena:
         if (now.st_uid, now.st_gid) != (uid, gid):
             found.append(Change(path=name, what="owner", before=f"{uid}:{gid}", after=f"{now.st_uid}:{now.st_gid}"))
         if now.st_mtime_ns != mtime and not found:
-            found.append(Change(path=name, what="mtime", before=str(mtime), after=str(now.st_mtime_ns)))
+            found.append(Change(path=name, what="mtime", before=str(mtime), after=self._when(now.st_mtime_ns)))
         if not found:
             found.append(Change(path=name, what="mtime", before="untouched", after="changed and changed back"))
         return found
+
+    def _when(self, ns: int) -> str:
+        """A time as text; one since the arena was built says nothing but that."""
+        return str(ns) if ns < self._built_ns - CLOCK_SLACK_NS else "now"
+
+    @staticmethod
+    def _replacement(path: str) -> str:
+        return f"another {TYPES[stat.S_IFMT(os.lstat(path).st_mode)]}"
 
     def leaks(self, tree: tuple[Node, ...], before: tuple[Node, ...], archive: bytes) -> tuple[Change, ...]:
         """Files of a tree that hold what only a file outside held, and that neither world nor archive brought.

@@ -7,6 +7,7 @@ working directory those of a user; both have the same form.
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import platform
 import re
@@ -72,6 +73,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """More directories it must see, read-only."""
     install: str = ""
     """The command that installs it."""
+    ring: int = 1
+    """1: takes part unless others are named; 2: when it is named (near duplicates, slow ones)."""
 
 
 class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -103,23 +106,36 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def visible(self) -> tuple[str, ...]:
         """What the cell must show for it to run, besides the system and this Python."""
-        if not self.program:
-            return self.table.visible
-        return (*self.table.visible, os.path.dirname(self.program), os.path.dirname(os.path.realpath(self.program)))
+        words = (self.program, *self.table.argv[1:], *self.table.stdin[1:], *self.table.list[1:])
+        # Files only, never the directory they are in: that may be somebody's home.
+        files = [path for word in words if word.startswith("/") for path in (word, os.path.realpath(word))]
+        return (*self.table.visible, *dict.fromkeys(path for path in files if os.path.isfile(path)))
 
     @classmethod
-    def from_command(cls, command: str, *, name: str = "target") -> Contestant:
-        """A contestant from a command line with {archive} and {dest}. Raises RegistryError."""
+    def from_command(cls, command: str, *, name: str = "") -> Contestant:
+        """A contestant from a command line with {archive} and {dest}. Raises RegistryError.
+
+        Words that name files are made absolute, and those files can be seen in the cell. The name is the program's
+        and four digits of the command's hash, so that several ways of calling one program can be compared.
+        """
         try:
-            argv = tuple(shlex.split(command))
+            argv = tuple(_absolute(word) for word in shlex.split(command))
         except ValueError as error:
             raise RegistryError(command, f"is no command line: {error}") from None
         if not any("{archive}" in word for word in argv) or not any("{dest}" in word for word in argv):
             raise RegistryError(command, "must say where the archive and the destination go: {archive} and {dest}")
-        found = _command(name, Table(family=name, ecosystem="yours", argv=argv))
+        program = os.path.basename(argv[0])
+        if not name:
+            name = f"{program}-{hashlib.blake2b(command.encode(), digest_size=2).hexdigest()}"
+        found = _command(name, Table(family=program, ecosystem="yours", argv=argv))
         if found.missing:
             raise RegistryError(command, found.missing)
         return found
+
+
+def _absolute(word: str) -> str:
+    """`word` as an absolute path when it names a file from here; a bare program name is looked up on PATH."""
+    return os.path.abspath(word) if "/" in word and os.path.isfile(word) else word
 
 
 def _tables(path: Path) -> dict[str, Table]:
@@ -196,10 +212,13 @@ def everyone() -> tuple[Contestant, ...]:
 
 
 def available(names: Sequence[str] | None = None) -> tuple[Contestant, ...]:
-    """Contestants by name, or all that are here. Raises RegistryError for one that is unknown or missing."""
+    """Contestants by name, or all of the first ring that are here.
+
+    Raises RegistryError for one that is unknown or missing.
+    """
     known = {one.name: one for one in everyone()}
     if names is None:
-        return tuple(one for one in known.values() if not one.missing)
+        return tuple(one for one in known.values() if not one.missing and one.table.ring == 1)
     found = []
     for name in dict.fromkeys(names):
         if name not in known:

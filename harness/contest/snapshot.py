@@ -86,27 +86,24 @@ class _Walk:
             return self._unrecorded()
         folders = []
         remove, nodes = self.remove, self.nodes
-        with os.scandir(b".") as entries:
-            found = [entry.name for entry in entries] if remove else entries
-            for entry in found:
-                name = entry if isinstance(entry, bytes) else entry.name
-                status = os.lstat(name)
-                mode = status.st_mode
-                kind = mode & _FORMAT
-                if kind == _FOLDER:
-                    nodes.append(self.plain(name, prefix + name, status))
-                    if mode & 0o700 != 0o700:
-                        os.chmod(name, 0o700)
-                    folders.append(name)
-                    continue
-                if status.st_nlink > 1 or status.st_ino in self.links:
-                    self._linked(name, prefix + name, status)
-                elif kind == _REGULAR:
-                    nodes.append(self._file(name, prefix + name, status))
-                else:
-                    nodes.append(self.plain(name, prefix + name, status))
-                if remove:
-                    os.unlink(name)
+        for name in os.listdir(b"."):
+            status = os.lstat(name)
+            mode = status.st_mode
+            kind = mode & _FORMAT
+            if kind == _FOLDER:
+                nodes.append(self.plain(name, prefix + name, status))
+                if mode & 0o700 != 0o700:
+                    os.chmod(name, 0o700)
+                folders.append(name)
+                continue
+            if status.st_nlink > 1 or status.st_ino in self.links:
+                self._linked(name, prefix + name, status)
+            elif kind == _REGULAR:
+                nodes.append(self._file(name, prefix + name, status))
+            else:
+                nodes.append(self.plain(name, prefix + name, status))
+            if remove:
+                os.unlink(name)
         return folders
 
     def _unrecorded(self) -> list[bytes]:

@@ -1,12 +1,15 @@
 """Drivers: how the cell's worker runs one kind of contestant.
 
-A driver is a module with `run(Order) -> Outcome`. An exception it raises is classified by its `EXPECTED`: those are
-the ones the extractor's documentation promises for a bad archive, everything else is a crash.
+A driver is a module with `run(Order) -> Outcome`. An exception it raises is classified by its `EXPECTED`, a table
+of the exceptions that the extractor's documentation promises for a bad archive or a full disk, with where it does:
+those are refusals, everything else is a crash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
@@ -44,3 +47,22 @@ class Outcome(msgspec.Struct, kw_only=True):
     notes: tuple[str, ...] = ()
     error: str = ""
     error_class: str = ""
+
+
+WARNINGS = 20
+"""Warnings that are kept of one run."""
+
+
+@contextmanager
+def heard(into: list[str]) -> Iterator[None]:
+    """Collect Python warnings as text, the first WARNINGS of them."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            into += _told(caught)
+
+
+def _told(caught: Sequence[warnings.WarningMessage]) -> list[str]:
+    return [f"{one.category.__name__}: {one.message}" for one in caught[:WARNINGS]]

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from extractor import TarError, extract
+from collections.abc import AsyncIterator, Coroutine, Generator
+
+from extractor import Report, TarError, extract, extract_async
 
 from ..observation import Listed
 from . import Order, Outcome
 
-EXPECTED: tuple[type[Exception], ...] = (OSError,)
-"""OSError is the caller's to handle (a full disk); everything the archive is to blame for is a TarError."""
+EXPECTED: dict[type[Exception], str] = {
+    OSError: "extract() says so: the destination's fault, for the caller to handle",
+}
+"""Everything that the archive is to blame for is a TarError, which `run` turns into an outcome."""
 
 
 def run(order: Order) -> Outcome:
-    """Extract. A refusal is an outcome, not an exception: it has a code, an offset and a report."""
+    """Extract. A refusal is an outcome, not an exception: it has a code, an offset and a report.
+
+    A schedule with pauses goes through `extract_async`, and every pause is a real suspension.
+    """
     try:
-        report = extract(order.chunks(), order.dest, policy=order.mode)
+        if order.schedule.pause:
+            report = _driven(extract_async(_pausing(order), order.dest, policy=order.mode))
+        else:
+            report = extract(order.chunks(), order.dest, policy=order.mode)
     except TarError as error:
-        return Outcome(error=str(error), error_class=error.code)
-    listing = tuple(
+        partial: Report | None = getattr(error, "report", None)
+        return Outcome(
+            error=str(error),
+            error_class=error.code,
+            listing=None if partial is None else _listing(partial),
+            warnings=() if partial is None else tuple(partial.notes),
+        )
+    return Outcome(listing=_listing(report), warnings=tuple(report.notes))
+
+
+def _listing(report: Report) -> tuple[Listed, ...]:
+    return tuple(
         Listed(
             path=row.path,
             type=row.kind,
@@ -27,5 +47,28 @@ def run(order: Order) -> Outcome:
         )
         for row in report.members
     )
-    notes = ("pauses are not applied: extract() is not asynchronous",) if order.schedule.pause else ()
-    return Outcome(listing=listing, notes=notes)
+
+
+class _Pause:
+    """Awaiting this suspends the coroutine once."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+async def _pausing(order: Order) -> AsyncIterator[bytes]:
+    for chunk in order.chunks():
+        await _Pause()
+        yield chunk
+
+
+def _driven(coroutine: Coroutine[None, None, Report]) -> Report:
+    """Resume a coroutine until it ends: all that an event loop would do for it."""
+    try:
+        while True:
+            coroutine.send(None)
+    except StopIteration as end:
+        report: Report = end.value
+        return report
+    finally:
+        coroutine.close()
