@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from types import ModuleType
+from typing import NoReturn
 
 from .arena import Arena
 from .command import end_others
@@ -48,10 +49,16 @@ def main(fd: int, parent: int) -> None:
         # The uid may have changed on the way, which takes the death signal away.
         die_with_parent(parent)
         channel.close()
-        os.waitpid(inside, 0)
-        os._exit(0)
+        _wait_for(inside)
     ready = Ready(os.getuid(), (time.perf_counter() - began) * 1000)
     _Supervisor(channel, setup, modules).run(ready)
+
+
+def _wait_for(inside: int) -> NoReturn:
+    """Stay until the cell has ended, which is when nothing of it is left; SIGTERM ends it now."""
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: os.kill(inside, signal.SIGKILL))
+    os.waitpid(inside, 0)
+    os._exit(0)
 
 
 class _Supervisor:

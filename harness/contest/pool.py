@@ -21,16 +21,22 @@ from types import TracebackType
 import msgspec
 
 from .observation import Job, Observation
-from .protocol import Answer, Batch, ClosedError, Failed, Held, Probe, Ready, Setup, receive_reply, send
-from .registry import Contestant
+from .protocol import Answer, Batch, ClosedError, Failed, Held, Probe, Ready, Replies, Setup, frame, send
+from .registry import Contestant, RegistryError
 from .sandbox import BACKEND, Plan, SandboxError, shown
 from .worker import ALONE, AROUND_S, GRACE_S
 
 BATCH = 10
 """Jobs that go to a cell at a time: a round trip costs what a small extraction does."""
 
+FLYING = 2
+"""Batches a cell may have: one it works on, and one so that it need not wait for the next."""
+
 START_S = 60.0
 """Seconds a cell may take to answer for the first time."""
+
+END_S = 5.0
+"""Seconds a cell may take to end by itself before it is killed."""
 
 SUSPECT = frozenset(("crashed", "hung", "over-limit", "harness-fault"))
 """Statuses that are not believed at once."""
@@ -53,6 +59,15 @@ class _Item(msgspec.Struct):
     job: Job
     places: tuple[int, ...]
     alone: bool = False
+    left: list[int] = []
+    """The places that have not been answered."""
+
+    def __post_init__(self) -> None:
+        self.left = list(self.places)
+
+    def rest(self) -> _Item:
+        """What is left of it, as new work."""
+        return _Item(self.index, self.job, tuple(self.left), self.alone)
 
     def to_send(self) -> Job:
         names = tuple(self.job.contestants[place] for place in self.places)
@@ -94,12 +109,16 @@ class Cell:
             cwd="/",
         )
         theirs.close()
-        self.items: list[_Item] = []
-        self.answered = 0.0
+        self.work: deque[list[_Item]] = deque()
+        """The batches it has, the one it works on first."""
+        self.heard = 0.0
+        """When it last said something, or got work while it had none: monotonic clock."""
+        self.replies = Replies(self.channel)
+        self._unsent = bytearray()
         self.channel.settimeout(START_S)
         try:
             send(self.channel, setup)
-            reply = receive_reply(self.channel)
+            reply = self.replies.wait()
         except (ClosedError, TimeoutError) as error:
             self.close()
             raise SandboxError("start", "the cell ended, or said nothing, before it was ready") from error
@@ -108,25 +127,46 @@ class Cell:
             raise SandboxError(reply.step, reply.detail)
         assert isinstance(reply, Ready)
         self.ready = reply
-        self.channel.settimeout(AROUND_S)
+        self.channel.setblocking(False)
 
     def close(self) -> None:
-        """End the cell and everything in it."""
+        """End the cell and everything in it; nothing of it is left when this returns."""
         self.channel.close()
-        self.process.kill()
-        self.process.wait()
+        self.process.terminate()
+        try:
+            self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def give(self, items: list[_Item]) -> None:
-        """Send work; it must have none."""
-        assert not self.items
-        self.items = items
-        self.answered = time.monotonic()
-        send(self.channel, Batch(jobs=tuple(item.to_send() for item in items), alone=items[0].alone))
+        """Queue a batch. Raises ClosedError."""
+        if not self.work:
+            self.heard = time.monotonic()
+        self.work.append(items)
+        self._unsent += frame(Batch(jobs=tuple(item.to_send() for item in items), alone=items[0].alone))
+        self.flush()
+
+    def flush(self) -> bool:
+        """Send what the socket takes. Whether anything is left to send. Raises ClosedError."""
+        try:
+            while self._unsent:
+                del self._unsent[: self.channel.send(self._unsent)]
+        except BlockingIOError:
+            return True
+        except ConnectionError as error:
+            raise ClosedError from error
+        return False
 
     def probe(self, name: str, *arguments: str) -> Held:
-        """Run one attempt to break out. Raises ClosedError when the cell did not survive it."""
-        send(self.channel, Probe(name, arguments))
-        reply = receive_reply(self.channel)
+        """Run one attempt to break out. Raises ClosedError or TimeoutError when the cell did not survive it."""
+        assert not self.work
+        self.channel.settimeout(AROUND_S)
+        try:
+            send(self.channel, Probe(name, arguments))
+            reply = self.replies.wait()
+        finally:
+            self.channel.setblocking(False)
         assert isinstance(reply, Held)
         return reply
 
@@ -140,7 +180,9 @@ class Pool:
 
     def __init__(self, contestants: Sequence[Contestant], *, cells: int = 1, limits: Limits | None = None) -> None:
         self.contestants = {one.name: one for one in contestants}
-        self.cells = cells
+        if len(self.contestants) != len(contestants):
+            raise RegistryError("pool", "two contestants have the same name; name one of them otherwise")
+        self.cells = max(1, cells)
         self.limits = limits or Limits()
         self.backend = BACKEND
         self._cells: list[Cell] = []
@@ -160,8 +202,7 @@ class Pool:
 
     def __enter__(self) -> Pool:
         try:
-            for _ in range(self.cells):
-                self._cells.append(Cell(self._setup))
+            self.refill()
         except BaseException:
             self._close()
             raise
@@ -194,6 +235,7 @@ class Pool:
 
     def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[Observation, ...]]]:
         """Run jobs, in order. Lazy: a job is pulled when a cell is about to be free for it."""
+        self.refill()
         return _Run(self, iter(jobs)).results()
 
     def replace(self, cell: Cell) -> Cell:
@@ -203,6 +245,16 @@ class Pool:
         self._cells[self._cells.index(cell)] = fresh
         self.restarts += 1
         return fresh
+
+    def discard(self, cell: Cell) -> None:
+        """End a cell whose work nobody waits for; `__enter__` or the next `map` starts another in its place."""
+        cell.close()
+        self._cells.remove(cell)
+
+    def refill(self) -> None:
+        """Start the cells that are missing. Raises SandboxError."""
+        while len(self._cells) < self.cells:
+            self._cells.append(Cell(self._setup))
 
     @property
     def all_cells(self) -> tuple[Cell, ...]:
@@ -218,8 +270,10 @@ class _Run:
         self.again: deque[_Item] = deque()
         self.open: dict[int, tuple[Job, list[Observation | None]]] = {}
         self.first: dict[tuple[int, int], Observation] = {}
-        self.deaths: dict[tuple[int, int], int] = {}
+        """What was seen when something was run for the first time and is run again, by job and place."""
         self.pulled = 0
+        self.size = 1
+        """Jobs in the next batch: it grows, so that a few jobs go to many cells and many in large batches."""
         self.exhausted = False
         self.selector = selectors.DefaultSelector()
 
@@ -242,33 +296,43 @@ class _Run:
             self._abandon()
 
     def _abandon(self) -> None:
-        """Whoever is still at work works for nobody: those cells are replaced."""
+        """Whoever is still at work works for nobody: those cells are replaced, or ended if that cannot be."""
         self.selector.close()
         for cell in self.pool.all_cells:
-            if cell.items:
-                self.pool.replace(cell)
+            if cell.work:
+                self.pool.discard(cell)
+
+    # -- giving ----------------------------------------------------------------------------------------------------
 
     def _feed(self, due: int) -> None:
-        for cell in self.pool.all_cells:
-            if cell.items:
-                continue
-            items = self._next(due)
-            if not items:
-                continue
-            try:
-                cell.give(items)
-            except ClosedError:
-                self._lost(cell)
+        for flying in range(1, FLYING + 1):  # everybody's first batch before anybody's second
+            for cell in self.pool.all_cells:
+                if len(cell.work) >= flying:
+                    continue
+                items = self._next(due)
+                if not items:
+                    return
+                try:
+                    cell.give(items)
+                    self._mind(cell)
+                except ClosedError:
+                    self._lost(cell)
+
+    def _mind(self, cell: Cell) -> None:
+        """Listen to a cell, and notice when it takes more of what has not been sent."""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if cell.flush() else 0)
+        self.selector.modify(cell.channel, events, cell)
 
     def _next(self, due: int) -> list[_Item]:
+        """The next batch: what has to be run again, or fresh jobs while not too many wait for an early one."""
         if self.again:
             items = [self.again.popleft()]
             while self.again and not items[0].alone and not self.again[0].alone and len(items) < BATCH:
                 items.append(self.again.popleft())
             return items
         items = []
-        ahead = 3 * BATCH * len(self.pool.all_cells)
-        while not self.exhausted and len(items) < BATCH and self.pulled - due < ahead:
+        ahead = (FLYING + 1) * BATCH * len(self.pool.all_cells)
+        while not self.exhausted and len(items) < self.size and self.pulled - due < ahead:
             job = next(self.jobs, None)
             if job is None:
                 self.exhausted = True
@@ -280,44 +344,49 @@ class _Run:
             if job.contestants:
                 items.append(_Item(self.pulled, job, tuple(range(len(job.contestants)))))
             self.pulled += 1
+        self.size = min(BATCH, self.size + 1)
         return items
 
+    # -- taking ----------------------------------------------------------------------------------------------------
+
     def _listen(self) -> None:
-        limit = self.pool.limits.time_s * ALONE + 2 * GRACE_S + AROUND_S
-        for key, _ in self.selector.select(timeout=1.0):
+        for key, events in self.selector.select(timeout=1.0):
             cell = key.data
             try:
-                reply = receive_reply(cell.channel)
-            except (ClosedError, TimeoutError):
+                if events & selectors.EVENT_WRITE:
+                    self._mind(cell)
+                if events & selectors.EVENT_READ:
+                    cell.replies.pull()
+            except ClosedError:
+                self._take(cell)
                 self._lost(cell)
                 continue
-            assert isinstance(reply, Answer)
-            cell.answered = time.monotonic()
-            self._answer(cell, reply)
+            self._take(cell)
+        limit = self.pool.limits.time_s * ALONE + 2 * GRACE_S + AROUND_S
         for cell in self.pool.all_cells:
-            if cell.items and time.monotonic() - cell.answered > limit:
+            if cell.work and time.monotonic() - cell.heard > limit:
                 self._lost(cell)
 
+    def _take(self, cell: Cell) -> None:
+        while (reply := cell.replies.pop()) is not None:
+            assert isinstance(reply, Answer)
+            cell.heard = time.monotonic()
+            self._answer(cell, reply)
+
     def _answer(self, cell: Cell, answer: Answer) -> None:
-        item = cell.items[answer.job]
+        batch = cell.work[0]
+        item = batch[answer.job]
         place = item.places[answer.contestant]
+        item.left.remove(place)
         known = self.pool.contestants[item.job.contestants[place]]
         observation = msgspec.structs.replace(
             answer.observation, contestant=known.name, version=known.version, family=known.family
         )
-        last = answer.job == len(cell.items) - 1 and answer.contestant == len(item.places) - 1
-        if answer.died or last:
-            rest = self._rest(cell.items, answer.job, answer.contestant + 1)
-            cell.items = []
+        rest = [one.rest() for one in batch if one.left]
+        if answer.died or not rest:
+            cell.work.popleft()
             self.again.extendleft(reversed(rest))
         self._settle(item, place, observation)
-
-    @staticmethod
-    def _rest(items: list[_Item], job: int, contestant: int) -> list[_Item]:
-        """What of a batch has not been run."""
-        cut = items[job]
-        rest = [_Item(cut.index, cut.job, cut.places[contestant:])] if contestant < len(cut.places) else []
-        return rest + items[job + 1 :]
 
     def _settle(self, item: _Item, place: int, observation: Observation) -> None:
         key = (item.index, place)
@@ -332,37 +401,28 @@ class _Run:
         self.open[item.index][1][place] = observation
 
     def _lost(self, cell: Cell) -> None:
-        """A cell is gone: replace it, run what it had not answered, the first of that alone."""
+        """A cell is gone: replace it, run again what it had not answered, what it was at alone."""
         self.selector.unregister(cell.channel)
-        items = [
-            _Item(item.index, item.job, tuple(p for p in item.places if self._missing(item.index, p)), item.alone)
-            for item in cell.items
-        ]
-        items = [item for item in items if item.places]
+        items = [item.rest() for batch in cell.work for item in batch if item.left]
         fresh = self.pool.replace(cell)
         self.selector.register(fresh.channel, selectors.EVENT_READ, fresh)
         if not items:
             return
         culprit = items[0]
         place = culprit.places[0]
-        name = culprit.job.contestants[place]
+        culprit.left.remove(place)
+        if culprit.left:
+            items[0] = culprit.rest()
+        else:
+            del items[0]
+        self.again.extendleft(reversed(items))
+        known = self.pool.contestants[culprit.job.contestants[place]]
         observation = Observation(
-            contestant=name,
-            version=self.pool.contestants[name].version,
-            family=self.pool.contestants[name].family,
-            status="crashed",
-            error="it took the whole cell with it",
+            contestant=known.name,
+            version=known.version,
+            family=known.family,
+            status="harness-fault",
+            error="the cell ended, or was silent for too long, while this was run",
             error_class="cell",
         )
-        rest = [_Item(culprit.index, culprit.job, culprit.places[1:])] if len(culprit.places) > 1 else []
-        self.again.extendleft(reversed(rest + items[1:]))
         self._settle(culprit, place, observation)
-
-    def _missing(self, index: int, place: int) -> bool:
-        return (
-            index in self.open and self.open[index][1][place] is None and (index, place) not in self.first_waiting()
-        )
-
-    def first_waiting(self) -> set[tuple[int, int]]:
-        """What waits in `again` for its second run."""
-        return {(item.index, place) for item in self.again for place in item.places}

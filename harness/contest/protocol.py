@@ -1,7 +1,7 @@
 """What the pool and its cells say to each other: frames of msgpack over a socket pair.
 
-A frame is its length (four bytes, little-endian) and a message. The pool sends a `Batch` and waits for one `Answer`
-for each contestant of each job; it sends the next batch only then.
+A frame is its length (four bytes, little-endian) and a message. The pool sends a `Batch`, and the cell one `Answer`
+for each contestant of each job. The pool may send the next batch before: it waits in the socket, or in the pool.
 """
 
 from __future__ import annotations
@@ -77,6 +77,9 @@ class Held(msgspec.Struct, frozen=True, tag=True):
 
 Reply: TypeAlias = Ready | Failed | Answer | Held
 
+PIECE = 1 << 18
+"""Bytes that are read at a time."""
+
 _LENGTH = struct.Struct("<I")
 _setup = msgspec.msgpack.Decoder(Setup)
 _requests = msgspec.msgpack.Decoder(Request)
@@ -88,11 +91,16 @@ class ClosedError(Exception):
     """The other side has gone."""
 
 
+def frame(message: msgspec.Struct) -> bytes:
+    """A message as it goes over the wire."""
+    data = _encoder.encode(message)
+    return _LENGTH.pack(len(data)) + data
+
+
 def send(channel: socket.socket, message: msgspec.Struct) -> None:
     """Send one frame. Raises ClosedError."""
-    data = _encoder.encode(message)
     try:
-        channel.sendall(_LENGTH.pack(len(data)) + data)
+        channel.sendall(frame(message))
     except (BrokenPipeError, ConnectionResetError) as error:
         raise ClosedError from error
 
@@ -101,7 +109,7 @@ def _exactly(channel: socket.socket, size: int) -> bytes:
     data = bytearray()
     while len(data) < size:
         try:
-            piece = channel.recv(min(size - len(data), 1 << 20))
+            piece = channel.recv(min(size - len(data), PIECE))
         except ConnectionResetError as error:
             raise ClosedError from error
         if not piece:
@@ -126,7 +134,41 @@ def receive_request(channel: socket.socket) -> Request:
     return request
 
 
-def receive_reply(channel: socket.socket) -> Reply:
-    """Wait for a reply. Raises ClosedError; socket.timeout as the channel is set."""
-    reply: Reply = _replies.decode(_receive(channel))
-    return reply
+class Replies:
+    """Takes replies off a channel, however their bytes arrive."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel = channel
+        self._buffer = bytearray()
+
+    def pull(self) -> bool:
+        """Read what is there. False: nothing was. Raises ClosedError."""
+        try:
+            data = self.channel.recv(PIECE)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except ConnectionResetError as error:
+            raise ClosedError from error
+        if not data:
+            raise ClosedError
+        self._buffer += data
+        return True
+
+    def pop(self) -> Reply | None:
+        """The next reply that has wholly arrived."""
+        if len(self._buffer) < _LENGTH.size:
+            return None
+        (size,) = _LENGTH.unpack_from(self._buffer)
+        end = _LENGTH.size + size
+        if len(self._buffer) < end:
+            return None
+        with memoryview(self._buffer) as view:
+            reply: Reply = _replies.decode(view[_LENGTH.size : end])
+        del self._buffer[:end]
+        return reply
+
+    def wait(self) -> Reply:
+        """The next reply. Raises ClosedError; TimeoutError as the channel is set."""
+        while (reply := self.pop()) is None:
+            self.pull()
+        return reply
