@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -19,6 +20,8 @@ from .pool import Pool
 from .protocol import ClosedError
 from .registry import available
 from .sandbox import SandboxError
+
+_ROOT = Path(__file__).resolve().parents[2]
 
 MARK = "TARBITER_DOCTOR_MARK"
 WAIT_S = 10.0
@@ -128,31 +131,49 @@ import sys
 from harness.contest.pool import Pool
 from harness.contest.registry import available
 with Pool(available(("tarfile-data", "tarfile-tar"))) as pool:
+    pool.first.probe("who_am_i")
     print(pool.first.process.pid, flush=True)
     sys.stdin.read()
 """
 
 
 def _survivors() -> Check:
-    """Kill a process that has a cell with -9, and wait for the cell to be gone."""
+    """Kill a process that has a cell with -9, and wait for everything in the cell to be gone."""
     child = subprocess.Popen(  # noqa: S603  # this very Python
-        [sys.executable, "-c", _LONELY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _LONELY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT
     )
     assert child.stdout is not None
     line = child.stdout.readline()
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
-    if child.stdin is not None:
-        child.stdin.close()
-    if not line.strip():
-        raise SandboxError("a second cell", "could not be started")
-    pid = int(line)
-    gone = _gone(pid)
-    return Check("no survivors", gone, "the cell went with its parent" if gone else f"process {pid} is still there")
+    cell = descendants(int(line)) if line.strip() else []
+    handles = [(pid, os.pidfd_open(pid)) for pid in cell]
+    try:
+        child.kill()
+        child.communicate()
+        if len(cell) < 3:
+            raise SandboxError("a second cell", f"has {len(cell)} processes instead of three")
+        left = [pid for pid, handle in handles if not select.select([handle], [], [], WAIT_S)[0]]
+    finally:
+        for _, handle in handles:
+            os.close(handle)
+    detail = f"still there: {left}" if left else f"all {len(cell)} processes of the cell went with their parent"
+    return Check("no survivors", not left, detail)
 
 
-def _gone(pid: int, wait_s: float = WAIT_S) -> bool:
+def descendants(pid: int) -> list[int]:
+    """A process and everything that it started, and that started."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                # The name in parentheses may hold anything; state and parent come behind the last one.
+                parents[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def _gone(pid: int, wait_s: float) -> bool:
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:

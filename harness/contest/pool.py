@@ -43,13 +43,20 @@ SUSPECT = frozenset(("crashed", "hung", "over-limit", "harness-fault"))
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a contestant may use. Sizes are bytes."""
+    """What a contestant may use for one archive. Sizes are bytes. Beyond them it is over-limit, or hung."""
 
-    time_s: float = 5.0
+    time_s: float = 4.0
+    """Seconds until it is stopped; more when it is run again to make sure (`worker.ALONE`)."""
     memory: int = 768 << 20
+    """Private memory of each process."""
     disk: int = 512 << 20
+    """The archive, the tree and all around it."""
+    inodes: int = 100_000
+    """Files, directories and links."""
     file_size: int = 256 << 20
+    """The longest file, holes counted."""
     processes: int = 64
+    """Processes and threads together."""
 
 
 class _Item(msgspec.Struct):
@@ -190,6 +197,7 @@ class Pool:
             plan=Plan(
                 visible=_visible(tuple(contestants)),
                 arena_size=self.limits.disk,
+                arena_inodes=self.limits.inodes,
                 data_size=self.limits.memory,
                 file_size=self.limits.file_size,
                 processes=self.limits.processes,

@@ -64,6 +64,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     visible: tuple[str, ...]
     """Directories and files that can be seen, read-only, at the paths they have outside."""
     arena_size: int = 512 << 20
+    arena_inodes: int = 100_000
+    """Files, directories and links that the arena may hold."""
     data_size: int = 768 << 20
     """RLIMIT_DATA of each process; what it shares with others is bounded by `space_size`."""
     space_size: int = 1536 << 20
@@ -192,7 +194,7 @@ def _become_plain() -> None:
     _prctl("PR_SET_DUMPABLE", _PR_SET_DUMPABLE, 1)
 
 
-def _build_root(paths: Sequence[str], staged: dict[str, str], size: int) -> None:
+def _build_root(paths: Sequence[str], staged: dict[str, str], arena: str) -> None:
     root = "/tmp"  # noqa: S108  # covered by a tmpfs of this mount namespace alone
     old = {path: os.readlink(path) for path in paths if os.path.islink(path)}
     sources = {path: staged.get(path, path) for path in paths if path not in old}
@@ -222,7 +224,7 @@ def _build_root(paths: Sequence[str], staged: dict[str, str], size: int) -> None
         hint = "refused where the present one is partly hidden, as in containers: "
         hint += "--security-opt systempaths=unconfined"
         raise SandboxError(error.step, f"{error.detail} ({hint})") from None
-    _mount("tmpfs", root + ARENA, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode=755,size={size},nr_inodes=200000")
+    _mount("tmpfs", root + ARENA, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode=755,{arena}")
     os.chdir(root)
     _check("pivot_root", _libc.pivot_root(b".", b"."))
     _check("umount the old root", _libc.umount2(b".", _MNT_DETACH))
@@ -300,7 +302,7 @@ def _enter(plan: Plan) -> int:
     pid = os.fork()
     if pid:
         return pid
-    _build_root(paths, staged, plan.arena_size)
+    _build_root(paths, staged, f"size={plan.arena_size},nr_inodes={plan.arena_inodes}")
     _write("/proc/sys/user/max_user_namespaces", "0")
     _mount("none", "/proc", "", _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     _lock_root()

@@ -28,10 +28,10 @@ from .observation import Change, Job, Listed, Node, Observation, Status
 from .protocol import Answer, Batch, Held, Probe, receive_request, send
 from .registry import Contestant
 
-ALONE = 4
+ALONE = 2
 """A second chance has so many times the time: the machine may have been busy."""
 
-GRACE_S = 1.0
+GRACE_S = 0.5
 """Seconds between the alarm that a contestant can swallow and the kill that it cannot."""
 
 AROUND_S = 60.0

@@ -1,0 +1,273 @@
+"""Contestants that misbehave, for the tests of the cell: a driver whose mode names what it does."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+from harness.contest.contestants import Order, Outcome
+from harness.contest.registry import Contestant, Table
+
+EXPECTED: dict[type[Exception], str] = {OSError: "a test says so"}
+
+
+TIME_S = 0.5
+"""The time limit of the tests, in seconds."""
+
+
+def hostile(mode: str) -> Contestant:
+    """The contestant that does `mode`, under that name."""
+    return Contestant(name=mode, table=Table(family="hostile", driver=__name__, mode=mode), version="1")
+
+
+def _write(path: str, data: bytes = b"x") -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def behave(order: Order) -> None:
+    _write(f"{order.dest}/file", order.archive[:10])
+
+
+def nothing(_order: Order) -> None:
+    return
+
+
+def loop(_order: Order) -> None:
+    while True:
+        pass
+
+
+def swallow(_order: Order) -> None:
+    """Loops for ever, whatever is raised inside."""
+    while True:
+        with contextlib.suppress(BaseException):
+            time.sleep(60)
+
+
+def block(_order: Order) -> None:
+    """Sits in a system call with every signal blocked."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+    read, _write_end = os.pipe()
+    os.read(read, 1)
+
+
+def eat(_order: Order) -> None:
+    hoard = []
+    while True:
+        hoard.append(bytearray(1 << 24))
+
+
+def eat_shared(_order: Order) -> None:
+    mmap.mmap(-1, 8 << 30)
+
+
+def fill(order: Order) -> None:
+    number = 0
+    while True:
+        _write(f"{order.dest}/{number}", bytes(1 << 24))
+        number += 1
+
+
+def sprawl(order: Order) -> None:
+    """Takes every inode of the arena."""
+    number = 0
+    while True:
+        os.symlink("x", f"{order.dest}/{number}")
+        number += 1
+
+
+def stretch(order: Order) -> None:
+    with open(f"{order.dest}/long", "wb") as file:
+        file.truncate(1 << 45)
+
+
+def bomb(_order: Order) -> None:
+    while True:
+        if os.fork() == 0:
+            signal.pause()
+
+
+def crash(_order: Order) -> None:
+    ctypes.string_at(0)
+
+
+def abort(_order: Order) -> None:
+    os.abort()
+
+
+def leave(_order: Order) -> None:
+    os._exit(0)
+
+
+def leave_as_spent(_order: Order) -> None:
+    os._exit(10)
+
+
+def leave_as_closed(_order: Order) -> None:
+    os._exit(11)
+
+
+def kill_parent(order: Order) -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    os.kill(1, signal.SIGKILL)
+    behave(order)
+
+
+def kill_everybody(_order: Order) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def close_everything(_order: Order) -> None:
+    os.closerange(0, 4096)
+
+
+def fork_and_return(order: Order) -> None:
+    if os.fork() == 0:
+        os.setsid()
+        while True:
+            signal.pause()
+    behave(order)
+
+
+def start_thread(order: Order) -> None:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    behave(order)
+
+
+def keep_open(order: Order) -> None:
+    os.open("/", os.O_RDONLY)
+    behave(order)
+
+
+def wander(order: Order) -> None:
+    """Leaves the working directory and the umask other than it found them."""
+    os.chdir(order.dest)
+    os.umask(0o777)
+    behave(order)
+
+
+def raise_value(_order: Order) -> None:
+    raise ValueError("nobody promised this")
+
+
+def raise_exit(_order: Order) -> None:
+    raise SystemExit(0)
+
+
+def recurse(order: Order) -> None:
+    recurse(order)
+
+
+def refuse(_order: Order) -> None:
+    raise PermissionError(13, "no")
+
+
+def refuse_late(order: Order) -> None:
+    behave(order)
+    raise PermissionError(13, "no")
+
+
+def dawdle(order: Order) -> None:
+    """Takes longer than the first limit of the tests and less than the second."""
+    ended = time.monotonic() + 1.3 * TIME_S
+    while time.monotonic() < ended:
+        pass
+    behave(order)
+
+
+def _beside(order: Order, name: str) -> str:
+    return os.path.join(os.path.dirname(order.dest), name)
+
+
+def create_beside(order: Order) -> None:
+    _write(_beside(order, "new"))
+
+
+def create_in_canary(order: Order) -> None:
+    os.mkdir(_beside(order, "canary/new"))
+
+
+def create_above(order: Order) -> None:
+    _write(_beside(order, "../../new"))
+
+
+def overwrite(order: Order) -> None:
+    _write(_beside(order, "dest-evil/secret.txt"), b"other")
+
+
+def overwrite_quietly(order: Order) -> None:
+    """The same length, and the old time."""
+    path = _beside(order, "canary/secret.txt")
+    status = os.stat(path)
+    _write(path, b"X" * status.st_size)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def chmod(order: Order) -> None:
+    os.chmod(_beside(order, "canary/secret.txt"), 0o4755)
+
+
+def chmod_folder(order: Order) -> None:
+    os.chmod(_beside(order, "canary"), 0)
+
+
+def touch(order: Order) -> None:
+    os.utime(_beside(order, "canary"), (1, 1))
+
+
+def there_and_back(order: Order) -> None:
+    path = _beside(order, "canary/secret.txt")
+    os.chmod(path, 0o600)
+    os.chmod(path, 0o644)
+
+
+def link_out(order: Order) -> None:
+    os.link(_beside(order, "canary/secret.txt"), f"{order.dest}/mine")
+
+
+def copy_in(order: Order) -> None:
+    shutil.copyfile(_beside(order, "dest-evil/secret.txt"), f"{order.dest}/copy")
+
+
+def remove(order: Order) -> None:
+    os.unlink(_beside(order, "canary/secret.txt"))
+
+
+def remove_folder(order: Order) -> None:
+    shutil.rmtree(_beside(order, "canary"))
+
+
+def replace(order: Order) -> None:
+    path = _beside(order, "canary/secret.txt")
+    os.unlink(path)
+    os.symlink("/etc/passwd", path)
+
+
+def become_link(order: Order) -> None:
+    os.rmdir(order.dest)
+    os.symlink("canary", order.dest)
+
+
+def remove_dest(order: Order) -> None:
+    os.rmdir(order.dest)
+
+
+def spoil_archive(_order: Order) -> None:
+    _write("/arena/in/archive.tar", b"another")
+
+
+def run(order: Order) -> Outcome:
+    """Do what the mode says."""
+    action: Callable[[Order], None] = globals()[order.mode]
+    action(order)
+    return Outcome()

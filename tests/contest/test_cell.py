@@ -1,0 +1,187 @@
+"""What a contestant does costs one case: each way to misbehave has its status, and the next case is fine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.archive.case import Schedule
+from harness.contest import doctor
+from harness.contest.observation import Job, Observation
+from harness.contest.pool import Limits, Pool
+
+from . import hostile as hostile_driver
+from .hostile import TIME_S, hostile
+
+LIMITS = Limits(time_s=TIME_S, memory=256 << 20, disk=64 << 20, inodes=3000, file_size=32 << 20, processes=40)
+ARCHIVE = b"not looked at"
+MODES = tuple(
+    name
+    for name, action in vars(hostile_driver).items()
+    if getattr(action, "__module__", "") == hostile_driver.__name__
+    and name[0] != "_"
+    and name not in ("hostile", "run")
+)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool([hostile(mode) for mode in MODES], limits=LIMITS) as opened:
+        yield opened
+
+
+def run(pool: Pool, *modes: str) -> tuple[Observation, ...]:
+    return pool.run(Job(archive=ARCHIVE, contestants=modes))
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "error_class"),
+    [
+        ("behave", "extracted", ""),
+        ("nothing", "extracted", ""),
+        ("refuse", "refused", "PermissionError"),
+        ("refuse_late", "partial", "PermissionError"),
+        pytest.param("loop", "hung", "time", id="a loop that the alarm ends"),
+        pytest.param("swallow", "hung", "time", id="a loop that swallows the alarm"),
+        pytest.param("block", "hung", "time", id="a system call with all signals blocked"),
+        ("eat", "over-limit", "MemoryError"),
+        pytest.param("eat_shared", "over-limit", "OSError", id="memory that RLIMIT_DATA does not count"),
+        pytest.param("fill", "over-limit", "OSError", id="a full disk"),
+        pytest.param("sprawl", "over-limit", "OSError", id="no inode left"),
+        pytest.param("stretch", "over-limit", "OSError", id="a file of 32 TiB"),
+        pytest.param("bomb", "over-limit", "BlockingIOError", id="a fork bomb"),
+        pytest.param("crash", "crashed", "signal 11", id="a segmentation fault"),
+        pytest.param("abort", "crashed", "signal 6", id="abort"),
+        pytest.param("leave", "crashed", "exit 0", id="exit without an answer"),
+        pytest.param("leave_as_spent", "crashed", "exit 10", id="exit with a code of the worker's own"),
+        pytest.param("leave_as_closed", "crashed", "exit 11", id="exit as if the harness had gone"),
+        pytest.param("kill_everybody", "crashed", "signal 9", id="kill all processes there are"),
+        pytest.param("kill_parent", "extracted", "", id="kill the cell's first process"),
+        pytest.param("close_everything", "crashed", "exit 13", id="close all descriptors"),
+        pytest.param("raise_value", "crashed", "ValueError", id="an exception nobody promised"),
+        pytest.param("raise_exit", "crashed", "SystemExit", id="sys.exit"),
+        pytest.param("recurse", "crashed", "RecursionError", id="endless recursion"),
+    ],
+)
+def test_what_becomes_of_a_contestant(pool: Pool, mode: str, status: str, error_class: str) -> None:
+    seen, after = run(pool, mode, "behave")
+    assert (seen.status, seen.error_class) == (status, error_class)
+    assert seen.escapes == ()
+    assert (after.status, [node.path for node in after.tree]) == ("extracted", [b".", b"file"])
+    assert pool.restarts == 0
+
+
+def test_a_partial_tree_is_kept(pool: Pool) -> None:
+    (seen,) = run(pool, "refuse_late")
+    assert [node.path for node in seen.tree] == [b".", b"file"]
+
+
+@pytest.mark.parametrize("mode", ["crash", "loop", "eat", "bomb", "raise_value"])
+def test_what_looks_bad_is_run_twice(pool: Pool, mode: str) -> None:
+    (seen,) = run(pool, mode)
+    assert any(note.startswith("run twice: ") for note in seen.notes)
+
+
+def test_the_second_run_alone_is_the_one_that_counts(pool: Pool) -> None:
+    (seen,) = run(pool, "dawdle")
+    assert seen.status == "extracted"
+    assert "run twice: hung first (time)" in seen.notes
+
+
+@pytest.mark.parametrize(
+    ("mode", "left"),
+    [("fork_and_return", "1 processes"), ("start_thread", "1 threads"), ("keep_open", "open descriptors")],
+)
+def test_what_is_left_behind_is_told(pool: Pool, mode: str, left: str) -> None:
+    (seen,) = run(pool, mode)
+    assert seen.status == "extracted"
+    assert any(left in note for note in seen.notes)
+
+
+def test_working_directory_and_umask_are_put_back(pool: Pool) -> None:
+    _, after = run(pool, "wander", "behave")
+    assert [node.mode for node in after.tree] == [0o755, 0o644]
+
+
+@pytest.mark.parametrize(
+    ("mode", "changes"),
+    [
+        ("create_beside", {(b"new", "created")}),
+        ("create_in_canary", {(b"canary/new", "created")}),
+        ("create_above", {(b"../../new", "created")}),
+        ("overwrite", {(b"dest-evil/secret.txt", "content")}),
+        pytest.param("overwrite_quietly", {(b"canary/secret.txt", "content")}, id="same length, old time"),
+        ("chmod", {(b"canary/secret.txt", "mode")}),
+        ("chmod_folder", {(b"canary", "mode")}),
+        ("touch", {(b"canary", "mtime")}),
+        pytest.param("there_and_back", {(b"canary/secret.txt", "mtime")}, id="changed and changed back"),
+        ("link_out", {(b"canary/secret.txt", "links"), (b"dest/mine", "leaked")}),
+        ("copy_in", {(b"dest/copy", "leaked")}),
+        ("remove", {(b"canary/secret.txt", "removed")}),
+        ("remove_folder", {(b"canary", "removed"), (b"canary/secret.txt", "removed")}),
+        ("replace", {(b"canary", "mtime"), (b"canary/secret.txt", "content")}),
+        ("become_link", {(b".", "mtime"), (b"dest", "type")}),
+        ("remove_dest", {(b"dest", "removed")}),
+        ("spoil_archive", {(b"../../../../../in/archive.tar", "content")}),
+    ],
+)
+def test_escapes(pool: Pool, mode: str, changes: set[tuple[bytes, str]]) -> None:
+    seen, after = run(pool, mode, "behave")
+    assert {(change.path, change.what) for change in seen.escapes} == changes
+    assert after.escapes == ()
+    assert after.status == "extracted"
+
+
+def test_a_secret_that_the_archive_brings_is_no_leak(pool: Pool) -> None:
+    archive = b"nobody outside the destination may read or change this\n"
+    (seen,) = pool.run(Job(archive=archive, contestants=("copy_in",)))
+    assert seen.escapes == ()
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode.startswith(("create", "chmod", "link", "re"))])
+def test_two_runs_see_the_same(pool: Pool, mode: str) -> None:
+    first, second = run(pool, mode), run(pool, mode)
+    assert [timeless(one) for one in first] == [timeless(one) for one in second]
+
+
+def timeless(seen: Observation) -> tuple[object, ...]:
+    return (seen.status, seen.tree, seen.escapes, seen.error, seen.error_class, seen.notes)
+
+
+def test_breaking_out(doctors_checks: tuple[doctor.Check, ...]) -> None:
+    assert [check for check in doctors_checks if not check.held] == []
+    assert len({check.name for check in doctors_checks}) == len(doctors_checks) >= 17
+
+
+@pytest.fixture(scope="module")
+def doctors_checks() -> tuple[doctor.Check, ...]:
+    return doctor.checks()
+
+
+def test_it_works_where_the_current_directory_is_gone(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); os.rmdir(os.getcwd())\n"
+        "from tests.contest.hostile import hostile; from harness.contest.pool import Pool\n"
+        "from harness.contest.observation import Job\n"
+        "with Pool([hostile('behave')]) as pool:\n"
+        "    print(pool.run(Job(archive=b'', contestants=('behave',)))[0].status)\n"
+    )
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", program, os.fspath(Path(__file__).parents[2])],
+        stdout=subprocess.PIPE,
+        cwd=folder,
+        check=True,
+    )
+    assert done.stdout == b"extracted\n"
+
+
+def test_a_schedule_is_given_to_the_driver(pool: Pool) -> None:
+    (seen,) = pool.run(Job(archive=ARCHIVE, contestants=("behave",), schedule=Schedule(chunks=(1,))))
+    assert seen.status == "extracted"
