@@ -38,7 +38,11 @@ def main(fd: int, parent: int) -> None:
         setup = receive_setup(channel)
     except ClosedError:
         sys.exit(0)
-    modules = drivers(setup.contestants)
+    try:
+        modules = drivers(setup.contestants)
+    except ImportError as error:
+        send(channel, Failed("load the drivers", str(error)))
+        sys.exit(2)
     began = time.perf_counter()
     try:
         inside = enter(setup.plan)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import os
 import platform
 import re
@@ -73,6 +74,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """More directories it must see, read-only."""
     install: str = ""
     """The command that installs it."""
+    needs: str = ""
+    """`module.name` that this Python's standard library must have."""
     ring: int = 1
     """1: takes part unless others are named; 2: when it is named (near duplicates, slow ones)."""
 
@@ -188,6 +191,12 @@ def _probe(name: str, table: Table) -> Contestant:
     if table.argv:
         found = _command(name, table)
         return found if found.missing else _printed(found)
+    if table.needs:
+        module, _, wanted = table.needs.rpartition(".")
+        if not hasattr(importlib.import_module(module), wanted):
+            return Contestant(
+                name=name, table=table, missing=f"Python {platform.python_version()} has no {table.needs}"
+            )
     version = platform.python_version() if table.version.python else package_version(table.version.package)
     return Contestant(name=name, table=table, version=version)
 
