@@ -1,0 +1,61 @@
+"""Hypothesis strategies over the same features: for property tests, ours and other people's. They shrink.
+
+A `random.Random` inside Hypothesis hardly shrinks, so these are native: an archive shrinks towards no features, one
+member, the first values of every table. Needs the extra `fuzz`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from ..archive.case import Case
+from ..archive.recipe import Part, Recipe
+from .draft import NAMES, SIZES, Draft, ordinary
+from .features import FEATURES, apply
+from .recipes import KINDS
+
+
+@st.composite
+def members(draw: st.DrawFn) -> Part:
+    """One ordinary member; shrinks towards an empty file called `a`."""
+    kind = draw(st.sampled_from(KINDS))
+    name = draw(st.sampled_from(NAMES))
+    link = draw(st.sampled_from(NAMES)) if kind in ("symlink", "hardlink") else b""
+    return ordinary(kind, name, draw(st.sampled_from(SIZES)) if kind == "file" else 0, link)
+
+
+def trees(*, largest: int = 6) -> st.SearchStrategy[list[Part]]:
+    """An ordinary archive of one to `largest` members; shrinks towards one."""
+    return st.lists(members(), min_size=1, max_size=largest)
+
+
+@st.composite
+def applications(draw: st.DrawFn, names: tuple[str, ...] = tuple(FEATURES)) -> tuple[str, dict[str, Any]]:
+    """A feature (of `names`) with its parameters; shrinks towards the first values of its tables."""
+    name = draw(st.sampled_from(names))
+    return name, {key: draw(st.sampled_from(values)) for key, values in FEATURES[name].parameters.items()}
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    *,
+    features: tuple[str, ...] = tuple(FEATURES),
+    fewest: int = 0,
+    most: int = 4,
+    largest: int = 6,
+) -> Case:
+    """A plausible archive with `fewest` to `most` of `features` applied, its world and its schedule."""
+    draft = Draft(draw(trees(largest=largest)))
+    for name, values in draw(st.lists(applications(features), min_size=fewest, max_size=most)):
+        apply(name, draft, values)
+    return Case(recipe=draft.recipe(), world=draft.world, schedule=draft.schedule)
+
+
+def recipes(
+    *, features: tuple[str, ...] = tuple(FEATURES), fewest: int = 0, most: int = 4, largest: int = 6
+) -> st.SearchStrategy[Recipe]:
+    """The recipe of `cases`, without world and schedule."""
+    return cases(features=features, fewest=fewest, most=most, largest=largest).map(lambda case: case.recipe)
