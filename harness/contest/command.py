@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import resource
 import select
 import signal
@@ -18,6 +19,9 @@ from .registry import Contestant
 
 SAID = 64 << 10
 """Bytes of output that are kept; the rest is read and thrown away."""
+
+STEPS = 50
+"""Steps of feeding between two looks at what else goes on."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -36,22 +40,34 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that it left behind and that were killed."""
 
 
-class _Feed:
-    """The writing end of a pipe to standard input: one piece at a time, the next one when the last was taken."""
+IDLE = 1000
+"""Looks at a pipe that nobody empties before the processor is left to others for a millisecond."""
 
-    def __init__(self, fd: int, pieces: Iterator[bytes]) -> None:
-        self.fd, self.pieces, self.rest = fd, pieces, b""
+
+class _Feed:
+    """The writing end of a pipe to standard input: one piece at a time, the next one when the last was taken.
+
+    With `pause`, only when the reader sleeps as well: it waits for more, and would not find it.
+    """
+
+    def __init__(self, fd: int, pieces: Iterator[bytes], *, pause: bool) -> None:
+        self.fd, self.pieces, self.pause, self.rest = fd, pieces, pause, b""
+        self.idle = 0
         os.set_blocking(fd, False)
 
-    def step(self) -> bool:
+    def step(self, pid: int) -> bool:
         """Write what can be written now. False: everything has been written, or nobody reads any more."""
-        waiting = fcntl.ioctl(self.fd, termios.FIONREAD, b"\0\0\0\0")
-        if waiting != b"\0\0\0\0":
+        if fcntl.ioctl(self.fd, termios.FIONREAD, b"\0\0\0\0") != b"\0\0\0\0":
+            self.idle += 1
             return True
         if not self.rest:
+            if self.pause and not _sleeps(pid):
+                self.idle += 1
+                return True
             self.rest = next(self.pieces, b"")
             if not self.rest:
                 return False
+        self.idle = 0
         try:
             self.rest = self.rest[os.write(self.fd, self.rest) :]
         except BlockingIOError:
@@ -59,6 +75,11 @@ class _Feed:
         except BrokenPipeError:
             return False
         return True
+
+
+def _sleeps(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+        return file.read().rpartition(b")")[2].split()[0] in (b"S", b"Z")
 
 
 def _environment(contestant: Contestant, locale: str, tmp: str) -> dict[str, str]:
@@ -75,8 +96,11 @@ def run(
     tmp: str,
     limit_s: float,
     pieces: Iterator[bytes] | None = None,
+    pause: bool = False,
 ) -> Ended:
     """Run `argv` (already filled in) with `pieces` on its standard input, for `limit_s` seconds at most.
+
+    `pause`: each piece is held back until the command sleeps, waiting for it.
 
     Raises OSError when it cannot be started.
     """
@@ -111,7 +135,7 @@ def run(
                 os.close(fd)
     if contestant.table.address_space:
         resource.prlimit(pid, resource.RLIMIT_AS, (contestant.table.address_space,) * 2)
-    feed = _Feed(in_write, pieces) if pieces is not None else None
+    feed = _Feed(in_write, pieces, pause=pause) if pieces is not None else None
     said, timed_out = _watch(pid, out_read, feed, began + int(limit_s * 1e9))
     _, status, usage = os.wait4(pid, 0)
     wall = time.perf_counter_ns() - began
@@ -141,14 +165,19 @@ def _watch(pid: int, out: int, feed: _Feed | None, deadline_ns: int) -> tuple[by
             if left <= 0:
                 timed_out = True
                 break
-            ready = {fd for fd, _ in poll.poll(0.2 if feed is not None else left)}
+            busy = feed is not None and feed.idle < IDLE
+            ready = {fd for fd, _ in poll.poll(0 if busy else left if feed is None else 1)}
             if out in ready:
                 said += os.read(out, 1 << 16)[: SAID - len(said)]
             if ended in ready:
                 break
-            if feed is not None and not feed.step():
-                os.close(feed.fd)
-                feed = None
+            for _ in range(STEPS if feed is not None else 0):
+                assert feed is not None
+                if not feed.step(pid):
+                    os.close(feed.fd)
+                    feed = None
+                    break
+                os.sched_yield()
     finally:
         os.close(ended)
         if feed is not None:
@@ -189,3 +218,26 @@ def end_others() -> int:
         except ChildProcessError:
             return count
         count += 1
+
+
+_ESCAPES = {
+    b"a": b"\a",
+    b"b": b"\b",
+    b"f": b"\f",
+    b"n": b"\n",
+    b"r": b"\r",
+    b"t": b"\t",
+    b"v": b"\v",
+}
+
+
+def unescaped(row: bytes) -> bytes:
+    """A name as GNU tar (`--quoting-style=escape`) and bsdtar print it, without its escapes."""
+    return re.sub(rb"\\([0-7]{3}|.)", _unescape, row, flags=re.DOTALL)
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    text = match[1]
+    if len(text) == 3:
+        return bytes([int(text, 8) & 0xFF])
+    return _ESCAPES.get(text, text)

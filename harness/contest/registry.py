@@ -63,7 +63,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     stdin: tuple[str, ...] = ()
     """The same for an archive on standard input; empty: it cannot, so schedules are not applied."""
     list: tuple[str, ...] = ()
-    """The command that prints the members' names, one a line."""
+    """The command that prints the members' names, one a line, with backslashes and newlines escaped as in C."""
     version: Version = Version()
     env: dict[str, str] = {}
     refuses_with: tuple[int, ...] = ()

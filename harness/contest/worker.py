@@ -31,6 +31,9 @@ from .registry import Contestant
 ALONE = 2
 """A second chance has so many times the time: the machine may have been busy."""
 
+PIECE_S = 200e-6
+"""Seconds more for each piece that a schedule cuts the archive into."""
+
 GRACE_S = 0.5
 """Seconds between the alarm that a contestant can swallow and the kill that it cannot."""
 
@@ -175,8 +178,8 @@ class Worker:
         self._send(Held(held, detail))
 
     def _batch(self, batch: Batch) -> bool:
-        limit = self.limit_s * (ALONE if batch.alone else 1)
         for number, job in enumerate(batch.jobs):
+            limit = self.limit_s * (ALONE if batch.alone else 1) + _pieces(job) * PIECE_S
             written = False
             for place, name in enumerate(job.contestants):
                 contestant = self.contestants[name]
@@ -329,7 +332,7 @@ class Worker:
             if table.stdin:
                 order = Order(archive=job.archive, dest="", mode="", schedule=job.schedule)
                 pieces, argv = order.chunks(), table.stdin
-                notes = ("read from a pipe, the next piece written when the last one was taken",)
+                notes = ("read from a pipe",)
             else:
                 notes = ("the schedule was not applied: it cannot read from a pipe",)
         ended = self._spawn(contestant, argv, job, limit_s, pieces)
@@ -358,7 +361,9 @@ class Worker:
         if job.listing and table.list and not seen.failed and seen.status is None:
             rows = self._spawn(contestant, table.list, job, limit_s, None)
             if rows.code == 0:
-                seen.outcome.listing = tuple(Listed(path=line) for line in rows.said.splitlines() if line)
+                seen.outcome.listing = tuple(
+                    Listed(path=command.unescaped(row)) for row in rows.said.split(b"\n") if row
+                )
             else:
                 seen.outcome.notes += (f"its listing ended with {rows.code or rows.signal}",)
         return seen
@@ -379,10 +384,17 @@ class Worker:
                 tmp=self.arena.scratch_path,
                 limit_s=limit_s,
                 pieces=pieces,
+                pause=job.schedule.pause,
             )
         finally:
             os.chdir("/")
             self.arena.sweep()
+
+
+def _pieces(job: Job) -> int:
+    """How many pieces the archive arrives in."""
+    chunks = job.schedule.chunks
+    return len(job.archive) * len(chunks) // max(1, sum(chunks))
 
 
 def _said(error: BaseException) -> Outcome:

@@ -26,13 +26,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     schedule: Schedule
 
     def chunks(self) -> Iterator[bytes]:
-        """The archive in the pieces that the schedule says."""
-        if not self.schedule.chunks:
-            yield self.archive
-            return
+        """The archive in the pieces that the schedule says, none of them empty."""
+        sizes = [size for size in self.schedule.chunks if size > 0] or [len(self.archive)]
         at = 0
-        while True:
-            for size in self.schedule.chunks:
+        while at < len(self.archive):
+            for size in sizes:
                 if at >= len(self.archive):
                     return
                 yield self.archive[at : at + size]
