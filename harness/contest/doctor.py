@@ -19,7 +19,7 @@ from .observation import Job
 from .pool import Pool
 from .protocol import ClosedError
 from .registry import available
-from .sandbox import SandboxError
+from .sandbox import ARENA, SandboxError
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,7 +62,7 @@ def _checks() -> Iterator[Check]:
             True,
             f"{pool.backend}, uid {ready.uid}, {ready.milliseconds:.1f} ms ({total:.0f} ms with Python)",
         )  # one line of a table
-        shown = "\n".join(pool.visible)
+        shown = "\n".join((*pool.visible, ARENA, "/proc"))
         secret = os.path.join(outside, "secret")
         with open(secret, "wb") as file:
             file.write(b"of the host")

@@ -12,9 +12,10 @@ import selectors
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -181,8 +182,8 @@ class Cell:
 class Pool:
     """Cells that run contestants. Use it as a context manager, in the main thread.
 
-    `contestants` are all that jobs may name. Raises SandboxError from `__enter__`, RegistryError for a job that
-    names somebody else.
+    `contestants` are all that jobs may name. Raises RegistryError when two have one name, and SandboxError from
+    `__enter__` when no cell can be set up, or outside the main thread.
     """
 
     def __init__(self, contestants: Sequence[Contestant], *, cells: int = 1, limits: Limits | None = None) -> None:
@@ -241,16 +242,20 @@ class Pool:
         ((_, observations),) = self.map((job,))
         return observations
 
-    def map(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[Observation, ...]]]:
-        """Run jobs, in order. Lazy: a job is pulled when a cell is about to be free for it."""
+    def map(self, jobs: Iterable[Job]) -> Generator[tuple[Job, tuple[Observation, ...]], None, None]:
+        """Run jobs, in order. Lazy: a job is pulled when a cell is about to be free for it.
+
+        One at a time: finish, or close, what one call gave before the next call. Raises ValueError for a job that
+        names somebody who is not in the pool, SandboxError when a cell that died cannot be replaced.
+        """
         self.refill()
         return _Run(self, iter(jobs)).results()
 
     def replace(self, cell: Cell) -> Cell:
         """A new cell in the place of one that died. Raises SandboxError."""
-        cell.close()
-        fresh = Cell(self._setup)
-        self._cells[self._cells.index(cell)] = fresh
+        self.discard(cell)
+        self.refill()
+        fresh = self._cells[-1]
         self.restarts += 1
         return fresh
 
@@ -261,6 +266,9 @@ class Pool:
 
     def refill(self) -> None:
         """Start the cells that are missing. Raises SandboxError."""
+        if len(self._cells) < self.cells and threading.current_thread() is not threading.main_thread():
+            # PR_SET_PDEATHSIG follows the thread: a cell would be killed when this one ends.
+            raise SandboxError("start", "cells are started from the main thread only")
         while len(self._cells) < self.cells:
             self._cells.append(Cell(self._setup))
 
@@ -285,7 +293,7 @@ class _Run:
         self.exhausted = False
         self.selector = selectors.DefaultSelector()
 
-    def results(self) -> Iterator[tuple[Job, tuple[Observation, ...]]]:
+    def results(self) -> Generator[tuple[Job, tuple[Observation, ...]], None, None]:
         for cell in self.pool.all_cells:
             self.selector.register(cell.channel, selectors.EVENT_READ, cell)
         due = 0

@@ -16,6 +16,12 @@ from harness.contest.observation import Node
 PLACED_NS = PLACED_MTIME * 10**9
 
 
+@pytest.fixture(autouse=True)
+def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot leaves the process in `/`: it is put back after each test."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def arena(tmp_path: Path) -> Iterator[Arena]:
     made = Arena(str(tmp_path))

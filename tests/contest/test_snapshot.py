@@ -19,6 +19,12 @@ WHEN = 1_000_000_000_000_000_007
 Make = Callable[[], None]
 
 
+@pytest.fixture(autouse=True)
+def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot leaves the process in `/`: it is put back after each test."""
+    monkeypatch.chdir(tmp_path)
+
+
 def look(folder: Path, *, remove: bool = True, since: int = 0, until: int = -1) -> tuple[Node, ...]:
     fd = os.open(folder, os.O_RDONLY)
     try:
@@ -94,10 +100,7 @@ def several() -> None:
         ),
     ],
 )
-def test_one_walk_sees_and_removes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Make, rows: list[tuple[object, ...]]
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_one_walk_sees_and_removes(tmp_path: Path, make: Make, rows: list[tuple[object, ...]]) -> None:
     make()
     nodes = look(tmp_path)
     assert nodes[0].path == b"."
@@ -105,15 +108,13 @@ def test_one_walk_sees_and_removes(
     assert os.listdir(tmp_path) == []
 
 
-def test_looking_alone_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_looking_alone_removes_nothing(tmp_path: Path) -> None:
     folder("d", 0o755, "f")
     assert look(tmp_path, remove=False) == look(tmp_path, remove=False)
     assert os.listdir(tmp_path / "d") == ["f"]
 
 
-def test_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_socket(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as unix:
         unix.bind("bound")
         assert look(tmp_path)[1].type == "socket"
@@ -123,8 +124,7 @@ def test_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("since", "until", "seen"),
     [(WHEN, WHEN, None), (WHEN - 1, WHEN + 1, None), (WHEN + 1, WHEN + 2, WHEN), (0, -1, WHEN)],
 )
-def test_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, since: int, until: int, seen: int | None) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_now(tmp_path: Path, since: int, until: int, seen: int | None) -> None:
     write("f")
     os.symlink("x", "l")
     os.utime("l", ns=(WHEN, WHEN), follow_symlinks=False)
@@ -150,8 +150,7 @@ def test_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, remove: 
     assert seen[b"l1"] == seen[b"l2"] == (2, False, 0o777)
 
 
-def test_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_contents(tmp_path: Path) -> None:
     write("small", b"s" * SMALL)
     write("large", b"l" * (SMALL + 1))
     _, large, small = look(tmp_path)
@@ -160,8 +159,7 @@ def test_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (large.size, large.data, large.digest) == (SMALL + 1, None, digest)
 
 
-def test_extended_attributes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_extended_attributes(tmp_path: Path) -> None:
     write("f", mode=0o600)
     folder("d")
     try:

@@ -1,0 +1,153 @@
+"""The pool answers every job once, in order, whatever happens to its cells."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from harness.contest import doctor
+from harness.contest.observation import Job
+from harness.contest.pool import BATCH, Limits, Pool
+from harness.contest.registry import RegistryError
+from harness.contest.sandbox import SandboxError
+
+from .hostile import TIME_S, hostile
+
+CONTESTANTS = [hostile(mode) for mode in ("behave", "nothing", "crash", "create_beside", "raise_value")]
+LIMITS = Limits(time_s=TIME_S)
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    with Pool(CONTESTANTS, cells=2, limits=LIMITS) as opened:
+        yield opened
+
+
+def jobs(count: int, *contestants: str) -> Iterator[Job]:
+    for number in range(count):
+        yield Job(archive=b"%d" % number, contestants=contestants)
+
+
+@pytest.mark.parametrize(
+    "contestants",
+    [
+        ("behave",),
+        ("behave", "nothing"),
+        pytest.param(("crash", "behave"), id="a crash in front"),
+        pytest.param(("behave", "crash", "create_beside", "behave"), id="the same one twice"),
+        pytest.param((), id="nobody"),
+    ],
+)
+@pytest.mark.parametrize("count", [0, 1, 2, 3 * BATCH + 1])
+def test_every_job_once_and_in_order(pool: Pool, contestants: tuple[str, ...], count: int) -> None:
+    results = list(pool.map(jobs(count, *contestants)))
+    assert [job.archive for job, _ in results] == [b"%d" % number for number in range(count)]
+    for job, seen in results:
+        assert tuple(one.contestant for one in seen) == contestants
+        trees = {one.tree[1].data for one in seen if one.contestant == "behave"}
+        assert trees <= {job.archive}
+
+
+def test_who_answers_is_who_was_asked(pool: Pool) -> None:
+    for _, (one, other) in pool.map(jobs(50, "behave", "crash")):
+        assert (one.contestant, one.status) == ("behave", "extracted")
+        assert (other.contestant, other.status, other.family, other.version) == ("crash", "crashed", "hostile", "1")
+
+
+def test_jobs_are_pulled_when_they_are_needed(pool: Pool) -> None:
+    endless = (Job(archive=b"%d" % number, contestants=("behave",)) for number in iter(int, 1))
+    results = pool.map(endless)
+    assert [next(results)[1][0].status for _ in range(5)] == ["extracted"] * 5
+    results.close()
+    assert pool.run(Job(archive=b"after", contestants=("behave",)))[0].tree[1].data == b"after"
+
+
+def test_archives_larger_than_any_buffer(pool: Pool) -> None:
+    large = [Job(archive=bytes([number]) * (4 << 20), contestants=("behave", "nothing")) for number in range(12)]
+    assert [seen[0].tree[1].data for _, seen in pool.map(large)] == [bytes([n]) * 10 for n in range(12)]
+
+
+@pytest.mark.parametrize("victim", ["launcher", "inside"])
+def test_a_cell_that_is_killed_is_replaced(victim: str) -> None:
+    with Pool(CONTESTANTS, limits=LIMITS) as pool:
+        results = pool.map(jobs(200, "behave"))
+        next(results)
+        launcher, inside = doctor.descendants(pool.first.process.pid)[:2]
+        os.kill({"launcher": launcher, "inside": inside}[victim], signal.SIGKILL)
+        rest = [seen[0] for _, seen in results]
+        assert len(rest) == 199
+        assert {one.status for one in rest} == {"extracted"}
+        assert pool.restarts == 1
+
+
+def test_nothing_is_left_of_a_closed_pool() -> None:
+    with Pool(CONTESTANTS, cells=2, limits=LIMITS) as pool:
+        list(pool.map(jobs(10, "behave")))
+        processes = [pid for cell in pool.all_cells for pid in doctor.descendants(cell.process.pid)]
+        assert len(processes) == 6
+    for pid in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_nothing_is_left_of_an_interrupted_pool() -> None:
+    processes: list[int] = []
+
+    def interrupted() -> Iterator[Job]:
+        yield from jobs(5, "behave")
+        processes.extend(pid for cell in opened.all_cells for pid in doctor.descendants(cell.process.pid))
+        raise KeyboardInterrupt
+
+    opened = Pool(CONTESTANTS, cells=2, limits=LIMITS)
+    with pytest.raises(KeyboardInterrupt), opened:
+        list(opened.map(interrupted()))
+    assert len(processes) >= 4
+    for pid in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_job_for_somebody_unknown(pool: Pool) -> None:
+    with pytest.raises(ValueError, match="nobody: not among the contestants"):
+        pool.run(Job(archive=b"", contestants=("behave", "nobody")))
+    assert pool.run(Job(archive=b"1", contestants=("behave",)))[0].status == "extracted"
+
+
+def test_cells_are_not_started_in_a_thread_that_may_end() -> None:
+    caught: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            with Pool(CONTESTANTS):
+                pass
+        except SandboxError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert len(caught) == 1
+
+
+def test_two_contestants_of_one_name() -> None:
+    with pytest.raises(RegistryError):
+        Pool([hostile("behave"), hostile("behave")])
+
+
+def test_a_driver_that_cannot_be_loaded() -> None:
+    broken = hostile("behave")
+    broken = msgspec.structs.replace(broken, table=msgspec.structs.replace(broken.table, driver="no.such.module"))
+    with pytest.raises(SandboxError), Pool([broken]):
+        pass
+
+
+def test_observations_do_not_depend_on_who_runs_them() -> None:
+    with Pool(CONTESTANTS, cells=1, limits=LIMITS) as one, Pool(CONTESTANTS, cells=2, limits=LIMITS) as two:
+        first = [seen[0].tree for _, seen in one.map(jobs(30, "behave"))]
+        second = [seen[0].tree for _, seen in two.map(jobs(30, "behave"))]
+    assert first == second
