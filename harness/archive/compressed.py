@@ -45,26 +45,37 @@ def _openers() -> dict[str, Callable[[], Any]]:
     }
 
 
+def _drain(stream: Any, piece: bytes) -> Iterator[bytes]:
+    """What `piece` expands to, at most CHUNK bytes at a time: one piece of a bomb would fill the memory."""
+    yield stream.decompress(piece, CHUNK)
+    while not stream.eof:
+        if hasattr(stream, "needs_input"):
+            if stream.needs_input:
+                return
+            out = stream.decompress(b"", CHUNK)
+        else:  # zlib keeps what it has not looked at, and may hold output back without keeping any
+            tail = stream.unconsumed_tail
+            out = stream.decompress(tail, CHUNK)
+            if not out and not tail:
+                return
+        yield out
+
+
 def _members(name: str, data: bytes) -> Iterator[bytes]:
     """What the compressed members in `data` hold, piece by piece. Zeros behind the last one are padding."""
     magic = dict(MAGIC)[name]
-    while data:
+    at = 0
+    while data.startswith(magic, at):
         stream = _openers()[name]()
-        at = 0
         while not stream.eof:
             if at >= len(data):
                 raise ValueError(f"its {name} stream is cut short")
             piece = data[at : at + CHUNK]
             at += len(piece)
-            out = stream.decompress(piece, CHUNK) if name == "gzip" else stream.decompress(piece)
-            yield out
-            while name == "gzip" and stream.unconsumed_tail:
-                yield stream.decompress(stream.unconsumed_tail, CHUNK)
-        data = stream.unused_data + data[at:]
-        if not data.strip(b"\0"):
-            return
-        if not data.startswith(magic):
-            raise ValueError(f"has {len(data)} bytes that are no {name} behind its compressed data")
+            yield from _drain(stream, piece)
+        at -= len(stream.unused_data)
+    if data[at:].strip(b"\0"):
+        raise ValueError(f"has {len(data) - at} bytes that are no {name} behind its compressed data")
 
 
 def _expand(name: str, data: bytes) -> bytes:
