@@ -208,19 +208,23 @@ class Arena:
 
     def escapes(self) -> tuple[Change, ...]:
         """What changed outside the destination since the arena was built. Empty: nothing at all did."""
-        changed = [(path, fd, before) for path, fd, before in self._watched if _state(fd) != before]
+        changed = [(*one, now) for one in self._watched if (now := _state(one[1])) != one[2]]
+        for _, fd, before, now in changed:
+            if now[0][0] != before[0][0]:
+                # A directory that cannot be searched would hide what else happened below it.
+                os.fchmod(fd, stat.S_IMODE(before[0][0]))
         found: dict[tuple[bytes, str], Change] = {}
-        for path, fd, before in changed:
-            for change in self._differences(path, fd, before):
+        for path, fd, before, now in changed:
+            for change in self._differences(path, fd, before, now):
                 found.setdefault((change.path, change.what), change)
         if _state(self._archive) != self._archive_state:
             name = self._relative(self.archive_path)
             found[(name, "content")] = Change(path=name, what="content", before="the archive", after="changed")
         if not self._dest_is_ours():
-            now = self._dest_now()
-            what: Literal["removed", "type"] = "removed" if now == "absent" else "type"
+            kind = self._dest_now()
+            what: Literal["removed", "type"] = "removed" if kind == "absent" else "type"
             found.pop((DEST, "removed"), None)
-            found[(DEST, what)] = Change(path=DEST, what=what, before="our directory", after=now)
+            found[(DEST, what)] = Change(path=DEST, what=what, before="our directory", after=kind)
         return tuple(found[key] for key in sorted(found))
 
     def _dest_is_ours(self) -> bool:
@@ -239,9 +243,9 @@ class Arena:
     def _relative(self, path: str) -> bytes:
         return os.fsencode(os.path.relpath(path, self.base))
 
-    def _differences(self, path: str, fd: int, before: _FileState) -> list[Change]:
+    def _differences(self, path: str, fd: int, before: _FileState, after: _FileState) -> list[Change]:
         (mode, _, _, links, uid, gid, size), mtime, _ = before
-        now = os.fstat(fd)
+        (now_mode, _, _, now_links, now_uid, now_gid, now_size), now_mtime, _ = after
         name = self._relative(path)
         found = []
         if path in self._expected:
@@ -249,27 +253,25 @@ class Arena:
             more, fewer = sorted(there - self._expected[path]), sorted(self._expected[path] - there)
             found += [Change(path=self._relative(os.path.join(path, one)), what="created") for one in more]
             found += [Change(path=self._relative(os.path.join(path, one)), what="removed") for one in fewer]
-        elif now.st_nlink == 0:
+        elif now_links == 0:
             # Its directory tells when it is gone; here it has been replaced.
             return (
                 [Change(path=name, what="content", after=self._replacement(path))] if os.path.lexists(path) else []
             )
         else:
-            if now.st_nlink != links:
-                found.append(Change(path=name, what="links", before=str(links), after=str(now.st_nlink)))
+            if now_links != links:
+                found.append(Change(path=name, what="links", before=str(links), after=str(now_links)))
             os.lseek(fd, 0, os.SEEK_SET)
-            if now.st_size != size or os.read(fd, size + 1) != SECRET_DATA:
-                found.append(
-                    Change(path=name, what="content", before=f"{size} bytes", after=f"{now.st_size} bytes")
-                )
-        if now.st_mode != mode:
+            if now_size != size or os.read(fd, size + 1) != SECRET_DATA:
+                found.append(Change(path=name, what="content", before=f"{size} bytes", after=f"{now_size} bytes"))
+        if now_mode != mode:
             found.append(
-                Change(path=name, what="mode", before=f"{mode & 0o7777:o}", after=f"{now.st_mode & 0o7777:o}")
+                Change(path=name, what="mode", before=f"{mode & 0o7777:o}", after=f"{now_mode & 0o7777:o}")
             )
-        if (now.st_uid, now.st_gid) != (uid, gid):
-            found.append(Change(path=name, what="owner", before=f"{uid}:{gid}", after=f"{now.st_uid}:{now.st_gid}"))
-        if now.st_mtime_ns != mtime and not found:
-            found.append(Change(path=name, what="mtime", before=str(mtime), after=self._when(now.st_mtime_ns)))
+        if (now_uid, now_gid) != (uid, gid):
+            found.append(Change(path=name, what="owner", before=f"{uid}:{gid}", after=f"{now_uid}:{now_gid}"))
+        if now_mtime != mtime and not found:
+            found.append(Change(path=name, what="mtime", before=str(mtime), after=self._when(now_mtime)))
         if not found:
             found.append(Change(path=name, what="mtime", before="untouched", after="changed and changed back"))
         return found

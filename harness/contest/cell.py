@@ -7,13 +7,14 @@ from itself in less than a millisecond, and kills what is silent for too long. T
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import signal
 import socket
 import sys
 import time
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import NoReturn
 
 from .arena import Arena
@@ -60,7 +61,13 @@ def main(fd: int, parent: int) -> None:
 
 def _wait_for(inside: int) -> NoReturn:
     """Stay until the cell has ended, which is when nothing of it is left; SIGTERM ends it now."""
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: os.kill(inside, signal.SIGKILL))
+    handle = os.pidfd_open(inside)  # a pid alone may be another process's by the time it is used
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+    signal.signal(signal.SIGTERM, end)
     os.waitpid(inside, 0)
     os._exit(0)
 

@@ -168,7 +168,11 @@ def _watch(pid: int, out: int, feed: _Feed | None, deadline_ns: int) -> tuple[by
             busy = feed is not None and feed.idle < IDLE
             ready = {fd for fd, _ in poll.poll(0 if busy else left if feed is None else 1)}
             if out in ready:
-                said += os.read(out, 1 << 16)[: SAID - len(said)]
+                piece = os.read(out, 1 << 16)
+                if not piece:
+                    # Its end is closed, but it is still ending: asking again would take the processor from it.
+                    poll.unregister(out)
+                said += piece[: SAID - len(said)]
             if ended in ready:
                 break
             for _ in range(STEPS if feed is not None else 0):

@@ -221,6 +221,12 @@ def chmod_folder(order: Order) -> None:
     os.chmod(_beside(order, "canary"), 0)
 
 
+def chmod_holder(order: Order) -> None:
+    """Nothing around the destination can be reached by name any more."""
+    os.chmod(_beside(order, "canary"), 0o700)
+    os.chmod(_beside(order, ""), 0)
+
+
 def touch(order: Order) -> None:
     os.utime(_beside(order, "canary"), (1, 1))
 

@@ -118,6 +118,7 @@ def test_working_directory_and_umask_are_put_back(pool: Pool) -> None:
         pytest.param("overwrite_quietly", {(b"canary/secret.txt", "content")}, id="same length, old time"),
         ("chmod", {(b"canary/secret.txt", "mode")}),
         ("chmod_folder", {(b"canary", "mode")}),
+        pytest.param("chmod_holder", {(b".", "mode"), (b"canary", "mode")}, id="what hides the rest"),
         ("touch", {(b"canary", "mtime")}),
         pytest.param("there_and_back", {(b"canary/secret.txt", "mtime")}, id="changed and changed back"),
         ("link_out", {(b"canary/secret.txt", "links"), (b"dest/mine", "leaked")}),
