@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 from harness.archive import wire
 from harness.archive.recipe import (
     BLOCK,
@@ -18,7 +20,6 @@ from harness.archive.recipe import (
     Slot,
     SparseBlock,
 )
-from hypothesis import strategies as st
 
 LONGS = ("long-name", "long-link")
 PAXES = ("pax", "pax-global", "pax-solaris")

@@ -6,6 +6,7 @@ import lzma
 from collections.abc import Callable
 
 import pytest
+
 from harness.archive import compressed
 from harness.archive.compressed import compression_of, looks_like_tar, open_archive
 from harness.archive.encode import encode_bytes

@@ -1,10 +1,11 @@
 """Number forms and the field table."""
 
 import pytest
-from harness.archive import wire
-from harness.archive.recipe import BLOCK
 from hypothesis import given
 from hypothesis import strategies as st
+
+from harness.archive import wire
+from harness.archive.recipe import BLOCK
 
 
 @pytest.mark.parametrize("fields", wire.FORMATS.values(), ids=wire.FORMATS)
