@@ -1,13 +1,15 @@
 """What the pool and its cells say to each other: frames of msgpack over a socket pair.
 
 A frame is its length (four bytes, little-endian) and a message. The pool sends a `Batch`, and the cell one `Answer`
-for each contestant of each job. The pool may send the next batch before: it waits in the socket, or in the pool.
+for each contestant of each job, several together. The pool may send the next batch before that: it waits in the
+socket, or in the pool.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -99,8 +101,13 @@ def frame(message: msgspec.Struct) -> bytes:
 
 def send(channel: socket.socket, message: msgspec.Struct) -> None:
     """Send one frame. Raises ClosedError."""
+    send_all(channel, (message,))
+
+
+def send_all(channel: socket.socket, messages: Sequence[msgspec.Struct]) -> None:
+    """Send frames, all at once. Raises ClosedError."""
     try:
-        channel.sendall(frame(message))
+        channel.sendall(b"".join(map(frame, messages)))
     except (BrokenPipeError, ConnectionResetError) as error:
         raise ClosedError from error
 

@@ -25,11 +25,14 @@ from . import command, probes
 from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
 from .observation import Change, Job, Listed, Node, Observation, Status
-from .protocol import Answer, Batch, Held, Probe, receive_request, send
+from .protocol import Answer, Batch, Held, Probe, receive_request, send_all
 from .registry import Contestant
 
 ALONE = 2
 """A second chance has so many times the time: the machine may have been busy."""
+
+SAY_S = 0.02
+"""Seconds that answers are kept back, so that many go together."""
 
 PIECE_S = 200e-6
 """Seconds more for each piece that a schedule cuts the archive into."""
@@ -147,6 +150,9 @@ class Worker:
         self.modules = modules
         self.spent = False
         """Whether something happened after which this process should not go on."""
+        self.said: list[Answer | Held] = []
+        """What has not been sent yet: each frame wakes the pool, which takes the processor from the contestants."""
+        self.flushed = time.monotonic()
         self._channel_inode = os.fstat(channel.fileno()).st_ino
         self._lowest = os.dup(0)
         """The lowest free descriptor: another one after a contestant says that it left some open."""
@@ -162,10 +168,13 @@ class Worker:
             elif not self._batch(request):
                 return
 
-    def _send(self, message: Answer | Held) -> None:
+    def _flush(self) -> None:
+        """Send what has been said. A worker that dies before has said nothing: the pool asks for it again."""
         where = self.watch.get()
         self.watch.set(0.0, where.job, where.contestant, sending=True)
-        send(self.channel, message)
+        send_all(self.channel, self.said)
+        self.said.clear()
+        self.flushed = time.monotonic()
         self.watch.set(0.0, where.job, where.contestant)
 
     def _probe(self, probe: Probe) -> None:
@@ -175,7 +184,8 @@ class Worker:
         except Exception:  # noqa: BLE001  # an attempt that fails in a way it did not foresee proves nothing
             held, detail = False, traceback.format_exc(limit=-3)
         command.end_others()
-        self._send(Held(held, detail))
+        self.said.append(Held(held, detail))
+        self._flush()
 
     def _batch(self, batch: Batch) -> bool:
         for number, job in enumerate(batch.jobs):
@@ -188,7 +198,9 @@ class Worker:
                     written = True
                 observation = self._observe(job, contestant, number, place, limit)
                 last = number == len(batch.jobs) - 1 and place == len(job.contestants) - 1
-                self._send(Answer(number, place, observation, self.spent and not last))
+                self.said.append(Answer(number, place, observation, self.spent and not last))
+                if self.spent or last or time.monotonic() - self.flushed > SAY_S:
+                    self._flush()
                 if self.spent:
                     return False
         return True
