@@ -219,8 +219,18 @@ def _header_part(part: HeaderPart, index: int, out: list[bytes]) -> None:
 
 def _zeros(blocks: int, index: int) -> bytes:
     if blocks < 0:
-        raise RecipeError(index, "blocks" if index >= 0 else "end", f"{blocks} blocks cannot be written")
+        raise RecipeError(index, "blocks" if index >= 0 else "end", f"{blocks} zero blocks cannot be written")
     return bytes(BLOCK * blocks)
+
+
+def check(part: Part, index: int) -> None:
+    """Raises RecipeError where a part has no bytes, without making those of its body."""
+    if isinstance(part, End):
+        _zeros(min(part.blocks, 0), index)
+    elif not isinstance(part, Raw):
+        _header(part, 0, index)
+        for number, extension in enumerate(part.extensions if isinstance(part, Member) else ()):
+            _extension(extension, True, index, number)
 
 
 def encode_bytes(recipe: Recipe) -> bytes:

@@ -7,7 +7,7 @@ r"""Cases as text: TOML in which bytes are strings with `\\`, `\n` and `\xNN` es
     ]
 
 Fields with canonical values are left out. Long repetitions are arrays: `["a/", { of = "n", times = 99 }]`.
-`loads(dumps(case)) == case` for every case.
+`loads(dumps(case)) == case` for every case that can be encoded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any
 import msgspec
 
 from .case import Case, Placed, Schedule, World
-from .recipe import TYPEFLAGS, End, Long, Member, Part, Pax, Raw, Recipe, Record, Slot, SparseBlock
+from .encode import check
+from .recipe import TYPEFLAGS, End, Long, Member, Part, Pax, Raw, Recipe, RecipeError, Record, Slot, SparseBlock
 
 LARGEST = 1 << 30
 """Bytes that all repetitions of one case may expand to."""
@@ -299,6 +300,12 @@ class _Reader:
             return value
         raise _FaultError(path, f"expected an integer, found {_name(value)}")
 
+    def mode(self, value: object, path: _Path) -> int:
+        bits = self.integer(value, path)
+        if not 0 <= bits <= 0o7777:
+            raise _FaultError(path, f"{bits} is out of range: permission bits are 0 to 0o7777")
+        return bits
+
     def number(self, value: object, path: _Path) -> int | bytes:
         if isinstance(value, str | list):
             return self.bytes_(value, path)
@@ -355,8 +362,10 @@ class _Reader:
         if not isinstance(value, dict):
             raise _FaultError(path, f"expected a table, found {_name(value)}")
         kind = value.get("kind", "file")
+        if not isinstance(kind, str):
+            raise _FaultError((*path, "kind"), f"expected a string, found {_name(kind)}")
         if kind not in _CLASSES:
-            raise _FaultError((*path, "kind"), f"{kind!r} is no kind of part{_nearest(str(kind), _CLASSES)}")
+            raise _FaultError((*path, "kind"), f"{kind!r} is no kind of part{_nearest(kind, _CLASSES)}")
         type_ = _CLASSES[kind]
         if type_ is End:
             found = self._struct(value, path, {"kind": self.text, "blocks": self.integer})
@@ -364,6 +373,16 @@ class _Reader:
         if type_ is Raw:
             return Raw(self._struct(value, path, {"kind": self.text, "data": self.bytes_}).get("data", b""))
         return self._header_part(type_, value, path)
+
+    def writable(self, value: object, path: _Path) -> Part:
+        """A part that the encoder has bytes for."""
+        part = self.part(value, path)
+        try:
+            check(part, 0)
+        except RecipeError as error:
+            key = error.field.partition("[")[0]
+            raise _FaultError((*path, key), error.detail) from None
+        return part
 
     def _header_part(self, type_: type[Part], value: dict[str, Any], path: _Path) -> Part:
         readers: dict[str, Callable[[Any, _Path], Any]] = {}
@@ -393,7 +412,7 @@ class _Reader:
             "name": self.bytes_,
             "data": self.bytes_,
             "link": self.bytes_,
-            "mode": self.integer,
+            "mode": self.mode,
         }
         found = self._struct(value, path, readers)
         for key in ("kind", "name"):
@@ -408,8 +427,8 @@ class _Reader:
     def world(self, value: object, path: _Path) -> World:
         readers = {
             "placed": lambda item, where: self.items(item, where, self.placed),
-            "dest_mode": self.integer,
-            "umask": self.integer,
+            "dest_mode": self.mode,
+            "umask": self.mode,
             "locale": self.text,
         }
         return World(**self._struct(value, path, readers))
@@ -431,7 +450,7 @@ class _Reader:
             "world": self.world,
             "schedule": self.schedule,
             "end": self.integer,
-            "part": lambda item, where: self.items(item, where, self.part),
+            "part": lambda item, where: self.items(item, where, self.writable),
         }
         found = self._struct(document, (), readers)
         end = found.pop("end", 2)
