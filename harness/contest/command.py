@@ -84,7 +84,7 @@ def _sleeps(pid: int) -> bool:
 
 def _environment(contestant: Contestant, locale: str, tmp: str) -> dict[str, str]:
     path = f"{os.path.dirname(contestant.program)}:{PATH}"
-    usual = {"PATH": path, "LC_ALL": locale, "HOME": "/nonexistent", "TMPDIR": tmp, "TZ": "UTC"}
+    usual = {"PATH": path, "LC_ALL": locale, "HOME": tmp, "TMPDIR": tmp, "TZ": "UTC"}
     return usual | contestant.table.env
 
 
@@ -113,6 +113,10 @@ def run(
         (os.POSIX_SPAWN_DUP2, out_write, 1),
         (os.POSIX_SPAWN_DUP2, out_write, 2),
     ]
+    ours = resource.getrlimit(resource.RLIMIT_AS)
+    if contestant.table.address_space:
+        # Before it starts: a runtime reserves what it wants at once, and gives up where it cannot.
+        resource.setrlimit(resource.RLIMIT_AS, (contestant.table.address_space, ours[1]))
     began = time.perf_counter_ns()
     try:
         pid = os.posix_spawn(
@@ -130,11 +134,11 @@ def run(
                 os.close(fd)
         raise
     finally:
+        if contestant.table.address_space:
+            resource.setrlimit(resource.RLIMIT_AS, ours)
         for fd in (out_write, in_read):
             if fd >= 0:
                 os.close(fd)
-    if contestant.table.address_space:
-        resource.prlimit(pid, resource.RLIMIT_AS, (contestant.table.address_space,) * 2)
     feed = _Feed(in_write, pieces, pause=pause) if pieces is not None else None
     said, timed_out = _watch(pid, out_read, feed, began + int(limit_s * 1e9))
     _, status, usage = os.wait4(pid, 0)

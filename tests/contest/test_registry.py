@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.archive.case import World
 from harness.contest.observation import Job
 from harness.contest.pool import Limits, Pool
 from harness.contest.registry import Contestant, RegistryError, available, everyone
@@ -178,3 +179,37 @@ def test_errors_do_not_name_the_arena(elsewhere: Path) -> None:
     with Pool([one], limits=LIMITS) as pool:
         (seen,) = pool.run(Job(archive=PLAIN, contestants=(one.name,)))
     assert seen.error == "{archive} {dest}"
+
+
+@pytest.mark.parametrize(("address_space", "kib"), [(0, 1536 << 10), (3 << 30, 3 << 20), (1 << 30, 1 << 20)])
+def test_address_space_is_ones_own(elsewhere: Path, address_space: int, kib: int) -> None:
+    one = Contestant.from_command(f"{script(elsewhere, 'ulimit -v')} {{archive}} {{dest}}")
+    one = msgspec.structs.replace(one, table=msgspec.structs.replace(one.table, address_space=address_space))
+    plain = Contestant.from_command(f"{script(elsewhere, 'ulimit -v', 'other')} {{archive}} {{dest}}")
+    with Pool([one, plain], limits=LIMITS) as pool:
+        seen, after = pool.run(Job(archive=PLAIN, contestants=(one.name, plain.name)))
+    assert (seen.warnings, after.warnings) == ((str(kib),), (str(1536 << 10),))
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [(0, "extracted"), (1, "crashed"), (2, "refused"), (3, "refused"), (4, "crashed")]
+)
+def test_exit_codes_that_refuse(elsewhere: Path, code: int, status: str) -> None:
+    one = Contestant.from_command(f"{script(elsewhere, f'exit {code}')} {{archive}} {{dest}}")
+    one = msgspec.structs.replace(one, table=msgspec.structs.replace(one.table, refuses_with=(2, 3)))
+    with Pool([one], limits=LIMITS) as pool:
+        (seen,) = pool.run(Job(archive=PLAIN, contestants=(one.name,)))
+    assert seen.status == status
+
+
+def test_the_environment_of_a_command(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_THE_HOST", "secret")
+    one = Contestant.from_command(f"{script(elsewhere, 'env; pwd; umask')} {{archive}} {{dest}}")
+    one = msgspec.structs.replace(one, table=msgspec.structs.replace(one.table, env={"MINE": "1"}))
+    with Pool([one], limits=LIMITS) as pool:
+        job = Job(archive=PLAIN, contestants=(one.name,), world=World(umask=0o027, locale="C"))
+        (seen,) = pool.run(job)
+    assert {"MINE=1", "LC_ALL=C", "TZ=UTC", "HOME=/arena/tmp", "TMPDIR=/arena/tmp", "/arena/tmp", "0027"} <= set(
+        seen.warnings
+    )
+    assert not any("OF_THE_HOST" in line for line in seen.warnings)
