@@ -273,10 +273,11 @@ class _Inspection:
         if name == "end":
             return "what ends the name", ["long.not-terminated"] if raw != b"\0" else [], True
         if name == "text":
-            return escape(raw), list(_name_oddities(raw)), False
+            odd = ["long.not-terminated"] if isinstance(part, Long) and part.end == b"" else []
+            return escape(raw), [*odd, *_name_oddities(raw)], False
         if name.startswith("extensions["):
             return "more of the sparse map", [], False
-        return f"{len(raw)} bytes of body", [], False
+        return f"{len(raw)} bytes of body", ["padding.length"] if part.padding == b"" else [], False
 
     def _say_record(self, part: Header, name: str, raw: bytes) -> tuple[str, list[str], bool]:
         assert isinstance(part, Pax)
@@ -289,7 +290,9 @@ class _Inspection:
             return f"{escape(raw.rstrip())} bytes" + (f", it has {right}" if odd else ""), odd, True
         if what == "key":
             earlier = any(one.key == record.key for one in part.records[:number])
-            return escape(record.key), ["pax.twice"] if earlier else [], True
+            odd = ["pax.twice"] if earlier else []
+            odd += [] if record.value else ["pax.empty"]  # a value of no bytes has no row of its own
+            return escape(record.key), odd, True
         if what == "value":
             odd = []
             if b"\0" in record.value:

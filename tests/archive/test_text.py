@@ -102,7 +102,7 @@ def test_wide_parts_are_tables() -> None:
     ],
 )
 def test_no_cases(text: str, line: int, where: str, words: str) -> None:
-    with pytest.raises(CaseError, match="x.toml") as caught:
+    with pytest.raises(CaseError, match=r"x\.toml") as caught:
         loads(text, filename="x.toml")
     assert (caught.value.line, caught.value.where) == (line, where)
     assert words in caught.value.detail
