@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -197,8 +198,12 @@ def _probe(name: str, table: Table) -> Contestant:
             return Contestant(
                 name=name, table=table, missing=f"Python {platform.python_version()} has no {table.needs}"
             )
-    version = platform.python_version() if table.version.python else package_version(table.version.package)
-    return Contestant(name=name, table=table, version=version)
+    if table.version.python:
+        return Contestant(name=name, table=table, version=platform.python_version())
+    try:
+        return Contestant(name=name, table=table, version=package_version(table.version.package))
+    except PackageNotFoundError:
+        return Contestant(name=name, table=table, missing=f"no Python package {table.version.package} is installed")
 
 
 @functools.cache

@@ -166,9 +166,10 @@ def doctors_checks() -> tuple[doctor.Check, ...]:
 
 def test_it_works_where_the_current_directory_is_gone(tmp_path: Path) -> None:
     program = (
-        "import os, sys; sys.path.insert(0, sys.argv[1]); os.rmdir(os.getcwd())\n"
+        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
         "from tests.contest.hostile import hostile; from harness.contest.pool import Pool\n"
         "from harness.contest.observation import Job\n"
+        "os.rmdir(os.getcwd())\n"
         "with Pool([hostile('behave')]) as pool:\n"
         "    print(pool.run(Job(archive=b'', contestants=('behave',)))[0].status)\n"
     )
