@@ -130,9 +130,16 @@ def test_records(body: bytes, records: tuple[Record, ...], rest: bytes) -> None:
 
 
 def test_signed_checksum_is_a_header() -> None:
-    block = encode_bytes(Recipe((Member(name=b"\xff"),), end=0))
-    signed = block[:148] + wire.checksum_form(wire.sums(block)[1]) + block[156:]
-    assert decode(signed) == Recipe((Member(name=b"\xff", chksum=b"%06o\0 " % wire.sums(block)[1]),), end=0)
+    # v7: no magic could make a header of it
+    block = encode_bytes(Recipe((Member(format="v7", name=b"\xff"),), end=0))
+    raw = wire.checksum_form(wire.sums(block)[1])
+    want = Recipe((Member(format="v7", name=b"\xff", chksum=raw),), end=0)
+    assert decode(block[:148] + raw + block[156:]) == want
+
+
+def test_wrong_checksum_without_magic_is_no_header() -> None:
+    block = encode_bytes(Recipe((Member(format="v7", name=b"a", chksum=1),), end=0))
+    assert decode(block) == Recipe((Raw(block),), end=0)
 
 
 @given(st.binary(max_size=2000) | archives | archives.map(lambda data: data[:-200]))
