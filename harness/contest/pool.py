@@ -25,7 +25,7 @@ from .observation import Job, Observation
 from .protocol import Answer, Batch, ClosedError, Failed, Held, Probe, Ready, Replies, Setup, frame, send
 from .registry import Contestant, RegistryError
 from .sandbox import BACKEND, Plan, SandboxError, shown
-from .worker import ALONE, AROUND_S, GRACE_S
+from .worker import ALONE, AROUND_S, GRACE_S, allowance_s
 
 BATCH = 10
 """Jobs that go to a cell at a time: a round trip costs what a small extraction does."""
@@ -378,10 +378,14 @@ class _Run:
                 self._lost(cell)
                 continue
             self._take(cell)
-        limit = self.pool.limits.time_s * ALONE + 2 * GRACE_S + AROUND_S
         for cell in self.pool.all_cells:
-            if cell.work and time.monotonic() - cell.heard > limit:
+            if cell.work and time.monotonic() - cell.heard > self._patience_s(cell.work[0]):
                 self._lost(cell)
+
+    def _patience_s(self, batch: list[_Item]) -> float:
+        """Seconds that a cell may say nothing: the most that its own watchdog allows, and looking at the tree."""
+        longest = max(allowance_s(item.job) for item in batch)
+        return self.pool.limits.time_s * ALONE + longest + 2 * GRACE_S + AROUND_S
 
     def _take(self, cell: Cell) -> None:
         while (reply := cell.replies.pop()) is not None:

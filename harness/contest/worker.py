@@ -31,6 +31,9 @@ from .registry import Contestant
 ALONE = 2
 """A second chance has so many times the time: the machine may have been busy."""
 
+BYTE_S = 100e-9
+"""Seconds more for each byte of the archive: tarfile takes a third of that for an sdist of small files."""
+
 SAY_S = 0.02
 """Seconds that answers are kept back, so that many go together."""
 
@@ -189,7 +192,7 @@ class Worker:
 
     def _batch(self, batch: Batch) -> bool:
         for number, job in enumerate(batch.jobs):
-            limit = self.limit_s * (ALONE if batch.alone else 1) + _pieces(job) * PIECE_S
+            limit = self.limit_s * (ALONE if batch.alone else 1) + allowance_s(job)
             written = False
             for place, name in enumerate(job.contestants):
                 contestant = self.contestants[name]
@@ -403,10 +406,11 @@ class Worker:
             self.arena.sweep()
 
 
-def _pieces(job: Job) -> int:
-    """How many pieces the archive arrives in."""
+def allowance_s(job: Job) -> float:
+    """Seconds that a large archive, or one in many pieces, may take longer than a small one."""
     chunks = job.schedule.chunks
-    return len(job.archive) * len(chunks) // max(1, sum(chunks))
+    pieces = len(job.archive) * len(chunks) // max(1, sum(chunks))
+    return pieces * PIECE_S + len(job.archive) * BYTE_S
 
 
 def _said(error: BaseException) -> Outcome:
