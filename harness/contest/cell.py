@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from types import FrameType, ModuleType
 from typing import NoReturn
 
@@ -96,6 +97,7 @@ class _Supervisor:
     def _generation(self) -> None:
         """One worker, from its fork to its end; what it was doing is answered when it did not end by itself."""
         self.watch.set(0.0, 0, 0)
+        self.watch.say("")
         pid = os.fork()
         if pid == 0:
             self._be_worker()
@@ -108,11 +110,16 @@ class _Supervisor:
                 raise ClosedError
             if code == SPENT:
                 return
-            os._exit(TORN)
+            if code != TORN:
+                os._exit(TORN)
         if where.sending:
             os._exit(TORN)  # half a frame may be on its way: only a new cell can be trusted
-        if where.around:
+        words = self.watch.last_words()
+        if words:
             status: Status = "harness-fault"
+            error = words
+        elif where.around:
+            status = "harness-fault"
             error = (
                 "looking at the tree took too long" if hung else f"the worker ended ({code}) after the contestant"
             )
@@ -157,5 +164,7 @@ class _Supervisor:
             code = SPENT
         except ClosedError:
             code = CLOSED
+        except BaseException:  # noqa: BLE001  # whatever it is, it is a fault of ours that has to be told
+            self.watch.say(traceback.format_exc(limit=-8))
         finally:
             os._exit(code)

@@ -99,16 +99,21 @@ def frame(message: msgspec.Struct) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
+def frames(messages: Sequence[msgspec.Struct]) -> bytes:
+    """Several messages, one behind the other."""
+    return b"".join(map(frame, messages))
+
+
 def send(channel: socket.socket, message: msgspec.Struct) -> None:
     """Send one frame. Raises ClosedError."""
-    send_all(channel, (message,))
+    send_bytes(channel, frame(message))
 
 
-def send_all(channel: socket.socket, messages: Sequence[msgspec.Struct]) -> None:
-    """Send frames, all at once. Raises ClosedError."""
+def send_bytes(channel: socket.socket, data: bytes) -> None:
+    """Send whole frames. Raises ClosedError."""
     try:
-        channel.sendall(b"".join(map(frame, messages)))
-    except (BrokenPipeError, ConnectionResetError) as error:
+        channel.sendall(data)
+    except ConnectionError as error:
         raise ClosedError from error
 
 

@@ -21,6 +21,9 @@ WHOLE = 16 << 20
 LONGEST = 16384
 """Bytes of the longest path that is recorded: four times PATH_MAX, which only openat(2) can get past."""
 
+EARLIEST, LATEST = -(1 << 63), (1 << 63) - 1
+"""Nanoseconds that fit 64 bits: September 1677 to April 2262. File systems hold more, records do not."""
+
 CHUNK = 1 << 20
 PAGE = 4096
 
@@ -118,6 +121,12 @@ class _Walk:
                 os.unlink(name)
         return folders
 
+    def when(self, ns: int) -> int | None:
+        """A time as it is recorded: None when it lies within the run, never beyond 64 bits."""
+        if self.since <= ns <= self.until:
+            return None
+        return min(max(ns, EARLIEST), LATEST)
+
     def plain(self, name: bytes, path: bytes, status: os.stat_result) -> Node:
         """A node of a name that is no regular file."""
         mode = status.st_mode
@@ -127,7 +136,7 @@ class _Walk:
             path=path,
             type=kind,
             mode=mode & 0o7777,
-            mtime_ns=None if self.since <= status.st_mtime_ns <= self.until else status.st_mtime_ns,
+            mtime_ns=self.when(status.st_mtime_ns),
             uid=status.st_uid,
             gid=status.st_gid,
             link=os.readlink(name) if kind == "symlink" else None,
@@ -160,7 +169,7 @@ class _Walk:
             size=size,
             data=data,
             digest=digest,
-            mtime_ns=None if self.since <= status.st_mtime_ns <= self.until else status.st_mtime_ns,
+            mtime_ns=self.when(status.st_mtime_ns),
             uid=status.st_uid,
             gid=status.st_gid,
             xattrs=xattrs,

@@ -25,7 +25,7 @@ from . import command, probes
 from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
 from .observation import Change, Job, Listed, Node, Observation, Status
-from .protocol import Answer, Batch, Held, Probe, receive_request, send_all
+from .protocol import Answer, Batch, Held, Probe, frames, receive_request, send_bytes
 from .registry import Contestant
 
 ALONE = 2
@@ -70,6 +70,7 @@ class Watch:
     """What worker and supervisor share: until when the worker may be silent, and what it is doing."""
 
     _FORM = struct.Struct("<dIIBBB")
+    _WORDS = 2048
 
     def __init__(self, memory: Any) -> None:
         self._memory = memory
@@ -91,6 +92,17 @@ class Watch:
     def get(self) -> Where:
         """Where the worker is."""
         return Where(*self._FORM.unpack_from(self._memory, 0))
+
+    def say(self, words: str) -> None:
+        """Leave last words: the worker ends by a fault of its own."""
+        text = words.encode("utf-8", "backslashreplace")[-self._WORDS :]
+        start = self._FORM.size
+        self._memory[start : start + self._WORDS] = text.ljust(self._WORDS, b"\0")
+
+    def last_words(self) -> str:
+        """What `say` left."""
+        start = self._FORM.size
+        return bytes(self._memory[start : start + self._WORDS]).rstrip(b"\0").decode("utf-8", "replace")
 
 
 class Where(NamedTuple):
@@ -173,10 +185,11 @@ class Worker:
 
     def _flush(self) -> None:
         """Send what has been said. A worker that dies before has said nothing: the pool asks for it again."""
+        data = frames(self.said)
+        self.said.clear()
         where = self.watch.get()
         self.watch.set(0.0, where.job, where.contestant, sending=True)
-        send_all(self.channel, self.said)
-        self.said.clear()
+        send_bytes(self.channel, data)
         self.flushed = time.monotonic()
         self.watch.set(0.0, where.job, where.contestant)
 

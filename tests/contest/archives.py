@@ -26,3 +26,5 @@ LONG = encode_bytes(
 CUT = LONG[: 512 + 100]
 """Ends inside the first body."""
 ODD_NAME = encode_bytes(Recipe(parts=(Member(name=b"a\\b\nc\xc3\xa9", data=b"x"),)))
+FAR_TIME = encode_bytes(Recipe(parts=(Member(name=b"f", mtime=1 << 62), Member(name=b"g", mtime=-(1 << 62)))))
+"""Times that a file system takes and 64 bits of nanoseconds do not."""

@@ -13,7 +13,7 @@ from harness.contest.observation import Job, Node, Observation
 from harness.contest.pool import Pool
 from harness.contest.registry import Contestant, everyone
 
-from .archives import ABSOLUTE, CLIMBING, CUT, EMPTY, LONG, NOT_TAR, ODD_NAME, PLAIN
+from .archives import ABSOLUTE, CLIMBING, CUT, EMPTY, FAR_TIME, LONG, NOT_TAR, ODD_NAME, PLAIN
 
 HERE: tuple[Contestant, ...] = tuple(one for one in everyone() if not one.missing)
 NAMES = tuple(one.name for one in HERE)
@@ -128,6 +128,13 @@ def test_two_runs_see_the_same(pool: Pool, name: str) -> None:
         msgspec.structs.replace(one, wall_ns=0, cpu_ns=0, overhead_ns=0, peak_kib=0) for one in (first, second)
     ]
     assert timeless[0] == timeless[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_times_beyond_64_bits(pool: Pool, name: str) -> None:
+    seen = run(pool, name, FAR_TIME)
+    assert seen.status in ("extracted", "partial", "refused", "crashed")
+    assert pool.restarts == 0
 
 
 @pytest.mark.parametrize("name", NAMES)

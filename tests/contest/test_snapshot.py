@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import harness.contest.snapshot as snapshot_module
 from harness.contest.observation import SMALL, Node
-from harness.contest.snapshot import LONGEST, WHOLE, digest_of, snapshot
+from harness.contest.snapshot import EARLIEST, LATEST, LONGEST, WHOLE, digest_of, snapshot
 
 WHEN = 1_000_000_000_000_000_007
 Make = Callable[[], None]
@@ -129,6 +130,14 @@ def test_now(tmp_path: Path, since: int, until: int, seen: int | None) -> None:
     os.symlink("x", "l")
     os.utime("l", ns=(WHEN, WHEN), follow_symlinks=False)
     assert [node.mtime_ns for node in look(tmp_path, since=since, until=until)[1:]] == [seen, seen]
+
+
+@pytest.mark.parametrize(
+    ("ns", "seen"),
+    [(0, 0), (-1, -1), (1 << 70, LATEST), (-(1 << 70), EARLIEST), (LATEST, LATEST), (EARLIEST, EARLIEST)],
+)
+def test_times_fit_64_bits(ns: int, seen: int) -> None:
+    assert snapshot_module._Walk(1, 0, remove=False).when(ns) == seen
 
 
 @pytest.mark.parametrize("remove", [False, True])
