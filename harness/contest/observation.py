@@ -48,8 +48,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outside_links: bool = False
     """The inode has more names than this tree holds: it is linked to something outside."""
     mtime_ns: int | None = None
-    """None: "now", a time within the run itself (it was not set by the contestant). What does not fit 64 bits (before
-    1677, after 2262) is the nearest that does."""
+    """None: "now", a time within the run itself (it was not set by the contestant). What does not fit 64 bits
+    (before 1677, after 2262) is the nearest that does."""
     uid: int = 0
     gid: int = 0
     rdev: int = 0

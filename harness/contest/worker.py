@@ -47,7 +47,7 @@ AROUND_S = 60.0
 """Seconds for looking at a tree and taking it away."""
 
 LONGEST = 4096
-"""Bytes of an error message that are kept."""
+"""Characters of an error message that are kept."""
 
 TAMPERED = 13
 """Exit code of a worker whose descriptors a contestant closed or replaced."""
@@ -212,7 +212,7 @@ class Worker:
                 if contestant.table.argv and not written:
                     self.arena.put_archive(job.archive)
                     written = True
-                observation = self._observe(job, contestant, number, place, limit)
+                observation = self._observe(job, contestant, number, place, limit, alone=batch.alone)
                 last = number == len(batch.jobs) - 1 and place == len(job.contestants) - 1
                 self.said.append(Answer(number, place, observation, self.spent and not last))
                 if self.spent or last or time.monotonic() - self.flushed > SAY_S:
@@ -223,7 +223,9 @@ class Worker:
 
     # -- one contestant, one archive -------------------------------------------------------------------------------
 
-    def _observe(self, job: Job, contestant: Contestant, number: int, place: int, limit_s: float) -> Observation:
+    def _observe(
+        self, job: Job, contestant: Contestant, number: int, place: int, limit_s: float, *, alone: bool
+    ) -> Observation:
         began = time.perf_counter_ns()
         since = time.time_ns()
         relinked = relinks(job.world)
@@ -241,7 +243,7 @@ class Worker:
                 seen = (
                     self._command(job, contestant, limit_s)
                     if contestant.table.argv
-                    else self._driver(job, contestant, limit_s)
+                    else self._driver(job, contestant, limit_s, alone=alone)
                 )
             finally:
                 os.umask(0o022)
@@ -298,7 +300,6 @@ class Worker:
         overhead_ns: int = 0,
     ) -> Observation:
         outcome = seen.outcome
-        text = outcome.error.replace(self.arena.dest_path, "{dest}").replace(self.arena.archive_path, "{archive}")
         return Observation(
             contestant=contestant.name,
             version=contestant.version,
@@ -307,17 +308,24 @@ class Worker:
             tree=tree,
             escapes=escapes,
             listing=outcome.listing,
-            error=text[:LONGEST],
-            error_class=outcome.error_class,
-            warnings=outcome.warnings,
-            notes=outcome.notes,
+            error=self._text(outcome.error),
+            error_class=self._text(outcome.error_class),
+            warnings=tuple(map(self._text, outcome.warnings)),
+            notes=tuple(map(self._text, outcome.notes)),
             wall_ns=seen.wall_ns,
             cpu_ns=seen.cpu_ns,
             overhead_ns=overhead_ns,
             peak_kib=seen.peak_kib,
         )
 
-    def _driver(self, job: Job, contestant: Contestant, limit_s: float) -> _Seen:
+    def _text(self, said: str) -> str:
+        """What was said, without the arena's paths and without what UTF-8 cannot hold."""
+        if not said:
+            return said
+        said = said[:LONGEST].replace(self.arena.dest_path, "{dest}").replace(self.arena.archive_path, "{archive}")
+        return said if said.isascii() else said.encode("utf-8", "backslashreplace").decode()
+
+    def _driver(self, job: Job, contestant: Contestant, limit_s: float, *, alone: bool) -> _Seen:
         module = self.modules[contestant.table.driver]
         order = Order(
             archive=job.archive, dest=self.arena.dest_path, mode=contestant.table.mode, schedule=job.schedule
@@ -343,7 +351,8 @@ class Worker:
             elif isinstance(error, tuple(module.EXPECTED)):
                 seen.failed = True
             else:
-                seen.status, self.spent = "crashed", True
+                # Run again in a fresh process; what happens twice is the archive's doing, not this process's.
+                seen.status, self.spent = "crashed", not alone
         seen.wall_ns, seen.cpu_ns = time.perf_counter_ns() - wall, time.process_time_ns() - cpu
         if seen.outcome.error_class and seen.status is None:
             seen.failed = True

@@ -115,6 +115,10 @@ def leave_as_closed(_order: Order) -> None:
     os._exit(11)
 
 
+def leave_as_torn(_order: Order) -> None:
+    os._exit(12)
+
+
 def kill_parent(order: Order) -> None:
     os.kill(os.getppid(), signal.SIGKILL)
     os.kill(1, signal.SIGKILL)
@@ -158,6 +162,10 @@ def wander(order: Order) -> None:
 
 def raise_value(_order: Order) -> None:
     raise ValueError("nobody promised this")
+
+
+def raise_unspeakable(_order: Order) -> None:
+    raise OSError(13, "\udcff\ud800 is no UTF-8")
 
 
 def raise_exit(_order: Order) -> None:

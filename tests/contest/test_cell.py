@@ -60,6 +60,8 @@ def run(pool: Pool, *modes: str) -> tuple[Observation, ...]:
         pytest.param("leave", "crashed", "exit 0", id="exit without an answer"),
         pytest.param("leave_as_spent", "crashed", "exit 10", id="exit with a code of the worker's own"),
         pytest.param("leave_as_closed", "crashed", "exit 11", id="exit as if the harness had gone"),
+        pytest.param("leave_as_torn", "crashed", "exit 12", id="exit as if the worker were broken"),
+        pytest.param("raise_unspeakable", "refused", "PermissionError", id="a message that UTF-8 cannot hold"),
         pytest.param("kill_everybody", "crashed", "signal 9", id="kill all processes there are"),
         pytest.param("kill_parent", "extracted", "", id="kill the cell's first process"),
         pytest.param("close_everything", "crashed", "exit 13", id="close all descriptors"),
