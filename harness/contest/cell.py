@@ -23,7 +23,8 @@ from .command import end_others
 from .observation import Change, Observation, Status
 from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, send
 from .sandbox import ARENA, SandboxError, adopt_orphans, die_with_parent, enter
-from .worker import TAMPERED, Watch, Where, Worker, drivers
+from .still import Still
+from .worker import ASLEEP, TAMPERED, Watch, Where, Worker, drivers
 
 TICK_S = 0.05
 """Seconds between two looks at a silent worker."""
@@ -124,12 +125,13 @@ class _Supervisor:
                 "looking at the tree took too long" if hung else f"the worker ended ({code}) after the contestant"
             )
         elif hung:
-            status, error = "hung", "no answer, not even to the alarm: killed"
+            status = "hung"
+            error = ASLEEP if hung == "asleep" else "no answer, not even to the alarm: killed"
         else:
             closed = code == TAMPERED
             status = "crashed"
             error = "it closed descriptors that are not its own" if closed else "it took the worker with it"
-        kind = "time" if hung else f"signal {-code}" if code < 0 else f"exit {code}"
+        kind = hung or (f"signal {-code}" if code < 0 else f"exit {code}")
         observation = Observation(
             contestant="", status=status, escapes=self._escapes(where), error=error, error_class=kind
         )
@@ -140,17 +142,22 @@ class _Supervisor:
         seen = self.arena.escapes()
         return tuple(change for change in seen if change.what not in ("links", "mtime")) if where.relinked else seen
 
-    def _wait(self, pid: int) -> tuple[int, bool]:
-        """Exit code (minus the signal) of the worker, and whether it had to be killed."""
-        hung = False
+    def _wait(self, pid: int) -> tuple[int, str]:
+        """Exit code (minus the signal) of the worker, and why it had to be killed: `time`, `asleep`, or not."""
+        killed = ""
+        still = Still((1,))
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
-                return os.waitstatus_to_exitcode(status), hung
-            deadline = self.watch.get().deadline
-            if not hung and deadline and time.monotonic() > deadline:
-                hung = True
-                os.kill(pid, signal.SIGKILL)
+                return os.waitstatus_to_exitcode(status), killed
+            where = self.watch.get()
+            if not killed and where.deadline:
+                if time.monotonic() > where.deadline:
+                    killed = "time"
+                elif where.inside and still.seconds(where) > self.setup.idle_limit_s:
+                    killed = "asleep"
+                if killed:
+                    os.kill(pid, signal.SIGKILL)
             signal.sigtimedwait({signal.SIGCHLD}, TICK_S)
 
     def _be_worker(self) -> None:
@@ -160,7 +167,8 @@ class _Supervisor:
             adopt_orphans()
             contestants = self.setup.contestants
             limit = self.setup.time_limit_s
-            Worker(self.channel, self.arena, contestants, self.modules, self.watch, limit).serve()
+            idle = self.setup.idle_limit_s
+            Worker(self.channel, self.arena, contestants, self.modules, self.watch, limit, idle).serve()
             code = SPENT
         except ClosedError:
             code = CLOSED

@@ -16,9 +16,13 @@ from collections.abc import Iterator
 import msgspec
 
 from .registry import Contestant
+from .still import Still
 
 SAID = 64 << 10
 """Bytes of output that are kept; the rest is read and thrown away."""
+
+LOOK_S = 0.05
+"""Seconds between two looks at whether a command sleeps."""
 
 STEPS = 50
 """Steps of feeding between two looks at what else goes on."""
@@ -31,7 +35,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
     code: int
     signal: int
-    timed_out: bool
+    killed: str
+    """Why we ended it: `time`, `asleep`, or empty."""
     said: bytes
     wall_ns: int
     cpu_ns: int
@@ -52,7 +57,7 @@ class _Feed:
 
     def __init__(self, fd: int, pieces: Iterator[bytes], *, pause: bool) -> None:
         self.fd, self.pieces, self.pause, self.rest = fd, pieces, pause, b""
-        self.idle = 0
+        self.idle = self.taken = 0
         os.set_blocking(fd, False)
 
     def step(self, pid: int) -> bool:
@@ -68,6 +73,7 @@ class _Feed:
             if not self.rest:
                 return False
         self.idle = 0
+        self.taken += 1
         try:
             self.rest = self.rest[os.write(self.fd, self.rest) :]
         except BlockingIOError:
@@ -95,10 +101,13 @@ def run(
     locale: str,
     tmp: str,
     limit_s: float,
+    idle_s: float,
     pieces: Iterator[bytes] | None = None,
     pause: bool = False,
 ) -> Ended:
     """Run `argv` (already filled in) with `pieces` on its standard input, for `limit_s` seconds at most.
+
+    Less when it and all that it started sleep for `idle_s`.
 
     `pause`: each piece is held back until the command sleeps, waiting for it.
 
@@ -140,13 +149,13 @@ def run(
             if fd >= 0:
                 os.close(fd)
     feed = _Feed(in_write, pieces, pause=pause) if pieces is not None else None
-    said, timed_out = _watch(pid, out_read, feed, began + int(limit_s * 1e9))
+    said, killed = _watch(pid, out_read, feed, began + int(limit_s * 1e9), idle_s)
     _, status, usage = os.wait4(pid, 0)
     wall = time.perf_counter_ns() - began
     return Ended(
         code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1,
         signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
-        timed_out=timed_out,
+        killed=killed,
         said=said,
         wall_ns=wall,
         cpu_ns=int((usage.ru_utime + usage.ru_stime) * 1e9),
@@ -155,22 +164,30 @@ def run(
     )
 
 
-def _watch(pid: int, out: int, feed: _Feed | None, deadline_ns: int) -> tuple[bytes, bool]:
-    """Collect output and feed input until the process ends or its time does; then it is killed."""
+def _watch(pid: int, out: int, feed: _Feed | None, deadline_ns: int, idle_s: float) -> tuple[bytes, str]:
+    """Collect output and feed input until the process ends or its time does; then it is killed.
+
+    Returns what it said, and why it was killed if it was.
+    """
     said = bytearray()
+    still, looked = Still((1, os.getpid())), time.monotonic()
     ended = os.pidfd_open(pid)
     poll = select.poll()
     poll.register(ended, select.POLLIN)
     poll.register(out, select.POLLIN)
-    timed_out = False
+    killed = ""
     try:
         while True:
-            left = (deadline_ns - time.perf_counter_ns()) / 1e6
-            if left <= 0:
-                timed_out = True
+            if time.perf_counter_ns() > deadline_ns:
+                killed = "time"
                 break
+            if time.monotonic() - looked > LOOK_S:
+                looked = time.monotonic()
+                if still.seconds((len(said), feed.taken if feed is not None else -1)) > idle_s:
+                    killed = "asleep"
+                    break
             busy = feed is not None and feed.idle < IDLE
-            ready = {fd for fd, _ in poll.poll(0 if busy else left if feed is None else 1)}
+            ready = {fd for fd, _ in poll.poll(0 if busy else LOOK_S * 1000 if feed is None else 1)}
             if out in ready:
                 piece = os.read(out, 1 << 16)
                 if not piece:
@@ -190,7 +207,7 @@ def _watch(pid: int, out: int, feed: _Feed | None, deadline_ns: int) -> tuple[by
         os.close(ended)
         if feed is not None:
             os.close(feed.fd)
-        if timed_out:
+        if killed:
             os.killpg(pid, signal.SIGKILL)
         os.set_blocking(out, False)
         while True:  # what was still in the pipe; a straggler may hold its other end open
@@ -202,7 +219,7 @@ def _watch(pid: int, out: int, feed: _Feed | None, deadline_ns: int) -> tuple[by
                 break
             said += piece[: SAID - len(said)]
         os.close(out)
-    return bytes(said), timed_out
+    return bytes(said), killed
 
 
 def end_others() -> int:

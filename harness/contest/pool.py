@@ -48,6 +48,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     time_s: float = 4.0
     """Seconds until it is stopped; more when it is run again to make sure (`worker.ALONE`)."""
+    idle_s: float = 0.5
+    """Seconds that a contestant may sleep, with all its threads and processes: nothing in a cell can wake it."""
     memory: int = 768 << 20
     """Private memory of each process."""
     disk: int = 512 << 20
@@ -205,6 +207,7 @@ class Pool:
             ),
             contestants=tuple(contestants),
             time_limit_s=self.limits.time_s,
+            idle_limit_s=self.limits.idle_s,
         )
         self.restarts = 0
         """Cells that had to be replaced."""

@@ -25,6 +25,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     plan: Plan
     contestants: tuple[Contestant, ...]
     time_limit_s: float
+    idle_limit_s: float
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -40,6 +40,8 @@ SAY_S = 0.02
 PIECE_S = 200e-6
 """Seconds more for each piece that a schedule cuts the archive into."""
 
+ASLEEP = "it sleeps, and nothing can wake it: killed"
+
 GRACE_S = 0.5
 """Seconds between the alarm that a contestant can swallow and the kill that it cannot."""
 
@@ -69,7 +71,7 @@ _OVER_WORDS = (
 class Watch:
     """What worker and supervisor share: until when the worker may be silent, and what it is doing."""
 
-    _FORM = struct.Struct("<dIIBBB")
+    _FORM = struct.Struct("<dIIBBBB")
     _WORDS = 2048
 
     def __init__(self, memory: Any) -> None:
@@ -85,9 +87,10 @@ class Watch:
         sending: bool = False,
         around: bool = False,
         relinked: bool = False,
+        inside: bool = False,
     ) -> None:
         """Say where the worker is. `deadline` is on the monotonic clock, 0 for none."""
-        self._FORM.pack_into(self._memory, 0, deadline, job, contestant, sending, around, relinked)
+        self._FORM.pack_into(self._memory, 0, deadline, job, contestant, sending, around, relinked, inside)
 
     def get(self) -> Where:
         """Where the worker is."""
@@ -118,6 +121,8 @@ class Where(NamedTuple):
     """The contestant has ended, and its tree is being looked at."""
     relinked: bool
     """The world itself linked files outside into the destination."""
+    inside: bool
+    """The contestant runs in the worker itself."""
 
 
 class _TimeUp(BaseException):
@@ -159,8 +164,10 @@ class Worker:
         modules: dict[str, ModuleType],
         watch: Watch,
         limit_s: float,
+        idle_s: float,
     ) -> None:
-        self.channel, self.arena, self.watch, self.limit_s = channel, arena, watch, limit_s
+        self.channel, self.arena, self.watch = channel, arena, watch
+        self.limit_s, self.idle_s = limit_s, idle_s
         self.contestants = {one.name: one for one in contestants}
         self.modules = modules
         self.spent = False
@@ -237,7 +244,13 @@ class Worker:
             self.spent = True
             return self._record(contestant, _Seen(outcome=_said(error)), "harness-fault", (), ())
         try:
-            self.watch.set(time.monotonic() + limit_s + GRACE_S, number, place, relinked=relinked)
+            self.watch.set(
+                time.monotonic() + limit_s + GRACE_S,
+                number,
+                place,
+                relinked=relinked,
+                inside=not contestant.table.argv,
+            )
             os.umask(job.world.umask)
             try:
                 seen = (
@@ -379,9 +392,9 @@ class Worker:
         seen = _Seen(
             outcome=Outcome(notes=notes), wall_ns=ended.wall_ns, cpu_ns=ended.cpu_ns, peak_kib=ended.peak_kib
         )
-        if ended.timed_out:
-            seen.status, seen.outcome.error_class = "hung", "time"
-            seen.outcome.error = f"no end after {limit_s:g} s"
+        if ended.killed:
+            seen.status, seen.outcome.error_class = "hung", ended.killed
+            seen.outcome.error = ASLEEP if ended.killed == "asleep" else f"no end after {limit_s:g} s"
         elif ended.signal:
             seen.status = "over-limit" if ended.signal == signal.SIGXFSZ else "crashed"
             seen.outcome.error_class = f"signal {ended.signal}"
@@ -420,6 +433,7 @@ class Worker:
                 locale=job.world.locale,
                 tmp=self.arena.scratch_path,
                 limit_s=limit_s,
+                idle_s=self.idle_s,
                 pieces=pieces,
                 pause=job.schedule.pause,
             )

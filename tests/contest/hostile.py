@@ -45,8 +45,15 @@ def loop(_order: Order) -> None:
         pass
 
 
+def spin_swallowing(_order: Order) -> None:
+    """Loops for ever, whatever is raised inside, and uses the processor."""
+    while True:
+        with contextlib.suppress(BaseException):
+            loop(_order)
+
+
 def swallow(_order: Order) -> None:
-    """Loops for ever, whatever is raised inside."""
+    """Sleeps for ever, whatever is raised inside."""
     while True:
         with contextlib.suppress(BaseException):
             time.sleep(60)
@@ -57,6 +64,12 @@ def block(_order: Order) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
     read, _write_end = os.pipe()
     os.read(read, 1)
+
+
+def wait_for_nobody(order: Order) -> None:
+    """Opens a FIFO whose other end nobody has."""
+    os.mkfifo(f"{order.dest}/pipe")
+    os.close(os.open(f"{order.dest}/pipe", os.O_WRONLY))
 
 
 def eat(_order: Order) -> None:

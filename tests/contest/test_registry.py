@@ -111,6 +111,8 @@ LIMITS = Limits(time_s=2 * TIME_S)
         pytest.param('echo x > "$2/f"; exit 3', "partial", "exit 3", [b"f"], id="one that fails half-way"),
         pytest.param("kill -SEGV $$", "crashed", "signal 11", [], id="one that crashes"),
         pytest.param("while :; do :; done", "hung", "time", [], id="one that never ends"),
+        pytest.param('mkfifo "$2/p"; cat "$2/p"', "hung", "asleep", [b"p"], id="one that waits for nobody"),
+        pytest.param("sleep 1000", "hung", "asleep", [], id="one that sleeps"),
         pytest.param(
             'yes > "$2/f" || { echo "No space left on device" >&2; exit 1; }',
             "over-limit",
