@@ -67,6 +67,8 @@ class Arena:
         self.scratch_path = os.path.join(root, SCRATCH)
         self.base = os.path.join(root, *LEVELS)
         self.dest_path = os.path.join(self.base, os.fsdecode(DEST))
+        self.archive_name = self._relative(self.archive_path)
+        """The archive, as `Change.path` has it."""
         self._worlds: dict[World, tuple[Node, ...]] = {}
         self._watched: list[tuple[str, int, _FileState]] = []
         self._expected: dict[str, frozenset[str]] = {}
@@ -218,7 +220,7 @@ class Arena:
             for change in self._differences(path, fd, before, now):
                 found.setdefault((change.path, change.what), change)
         if _state(self._archive) != self._archive_state:
-            name = self._relative(self.archive_path)
+            name = self.archive_name
             found[(name, "content")] = Change(path=name, what="content", before="the archive", after="changed")
         if not self._dest_is_ours():
             kind = self._dest_now()

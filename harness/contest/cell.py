@@ -138,9 +138,13 @@ class _Supervisor:
         send(self.channel, Answer(where.job, where.contestant, observation, True))
 
     def _escapes(self, where: Where) -> tuple[Change, ...]:
-        """What the dead worker's contestant changed outside, without what the world itself linked."""
+        """What the dead worker's contestant changed outside, without what the worker did there itself.
+
+        That is the archive, which this process has not written, and what the world links.
+        """
+        own = {"links", "mtime"} if where.relinked else set()
         seen = self.arena.escapes()
-        return tuple(change for change in seen if change.what not in ("links", "mtime")) if where.relinked else seen
+        return tuple(one for one in seen if one.what not in own and one.path != self.arena.archive_name)
 
     def _wait(self, pid: int) -> tuple[int, str]:
         """Exit code (minus the signal) of the worker, and why it had to be killed: `time`, `asleep`, or not."""

@@ -130,7 +130,7 @@ def run(
     try:
         pid = os.posix_spawn(
             contestant.program,
-            [contestant.program, *argv[1:]],
+            list(argv),
             _environment(contestant, locale, tmp),
             file_actions=actions,
             setpgroup=0,

@@ -69,6 +69,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     env: dict[str, str] = {}
     refuses_with: tuple[int, ...] = ()
     """Exit codes that mean "refused"; empty: every code but 0."""
+    volatile: tuple[str, ...] = ()
+    """Regular expressions for what its messages say anew each time: `{...}` is put in its place."""
     address_space: int = 0
     """Bytes of RLIMIT_AS; 0: none but the cell's limits."""
     visible: tuple[str, ...] = ()
@@ -155,6 +157,11 @@ def _tables(path: Path) -> dict[str, Table]:
             found[name] = msgspec.convert(table, Table)
         except msgspec.ValidationError as error:
             raise RegistryError(f"{path}, [{name}]", str(error)) from None
+        for pattern in (*found[name].volatile, found[name].version.pattern):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise RegistryError(f"{path}, [{name}]", f"{pattern!r} is no regular expression: {error}") from None
         if bool(found[name].driver) == bool(found[name].argv):
             raise RegistryError(f"{path}, [{name}]", "a contestant has a driver or an argv, one of the two")
     return found

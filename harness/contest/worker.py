@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import signal
 import socket
 import struct
@@ -387,6 +388,8 @@ class Worker:
                 notes = ("the schedule was not applied: it cannot read from a pipe",)
         ended = self._spawn(contestant, argv, job, limit_s, pieces)
         text = ended.said.decode("utf-8", "backslashreplace").strip()
+        for pattern in table.volatile:
+            text = re.sub(pattern, "{...}", text)
         if ended.stragglers:
             notes += (f"{ended.stragglers} processes that it left behind were killed",)
         seen = _Seen(

@@ -14,6 +14,7 @@ from harness.archive.case import Schedule
 from harness.contest import doctor
 from harness.contest.observation import Job, Observation
 from harness.contest.pool import Limits, Pool
+from harness.contest.registry import available
 
 from . import hostile as hostile_driver
 from .hostile import TIME_S, hostile
@@ -186,6 +187,16 @@ def test_it_works_where_the_current_directory_is_gone(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout == b"extracted\n"
+
+
+@pytest.mark.parametrize("mode", ["wait_for_nobody", "crash"])
+def test_the_archive_that_the_worker_wrote_is_no_escape(mode: str) -> None:
+    """A command comes first, so the worker writes a file; the supervisor, who did not, looks after the crash."""
+    (command,) = available(("gnu-tar",))
+    with Pool([hostile(mode), command], limits=LIMITS) as pool:
+        _, seen = pool.run(Job(archive=ARCHIVE, contestants=("gnu-tar", mode)))
+    assert seen.status in ("hung", "crashed")
+    assert seen.escapes == ()
 
 
 def test_a_schedule_is_given_to_the_driver(pool: Pool) -> None:

@@ -46,6 +46,7 @@ def test_a_name_is_enough_for_the_second_ring() -> None:
     [
         pytest.param("x", "tarbiter.toml", "not TOML", id="no TOML"),
         pytest.param("[a]\nargv = 1", "[a]", "Expected `array`", id="wrong type"),
+        pytest.param("[a]\nargv = ['tar']\nvolatile = ['(']", "[a]", "regular expression", id="bad expression"),
         pytest.param("[a]\nargs = ['x']", "[a]", "unknown field `args`", id="unknown field"),
         pytest.param("[a]\nfamily = 'x'", "[a]", "a driver or an argv", id="neither driver nor command"),
         pytest.param("[gnu-tar]\nargv = ['tar']", "[gnu-tar]", "choose another", id="a name that is taken"),
@@ -215,3 +216,11 @@ def test_the_environment_of_a_command(elsewhere: Path, monkeypatch: pytest.Monke
         seen.warnings
     )
     assert not any("OF_THE_HOST" in line for line in seen.warnings)
+
+
+def test_what_messages_say_anew_each_time_is_taken_out(elsewhere: Path) -> None:
+    one = Contestant.from_command(f"{script(elsewhere, 'echo it is $$ o; exit 1')} {{archive}} {{dest}}")
+    table = msgspec.structs.replace(one.table, volatile=("(?<=is )[0-9]+(?= o)",))
+    with Pool([msgspec.structs.replace(one, table=table)], limits=LIMITS) as pool:
+        (seen,) = pool.run(Job(archive=PLAIN, contestants=(one.name,)))
+    assert seen.error == "it is {...} o"
