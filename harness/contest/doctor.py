@@ -71,6 +71,7 @@ def _checks() -> Iterator[Check]:
                 ("who_am_i", ()),
                 ("write_outside", (outside, os.getcwd(), os.path.expanduser("~"))),
                 ("read_secrets", (shown, secret, os.path.expanduser("~"), os.getcwd())),
+                ("read_only", ()),
                 ("see_environment", (MARK,)),
                 ("reach_tcp", (port,)),
                 ("reach_abstract", (name,)),

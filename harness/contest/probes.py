@@ -69,6 +69,24 @@ def _files(path: str, visible: list[str]) -> Iterator[str]:
         return
 
 
+def read_only() -> Result:
+    """Look for a mount that can be written or that honours set-uid programs, arena and devices apart.
+
+    What a plain user started belongs to that user, so permissions alone would not protect the checkout.
+    """
+    found = []
+    with open("/proc/self/mountinfo", encoding="ascii", errors="backslashreplace") as file:
+        rows = [line.split() for line in file]
+    for row in rows:
+        where, options = row[4], row[5].split(",")
+        if where.startswith("/dev/"):
+            continue
+        wanted = {"nosuid", "nodev", "noexec"} if where == "/arena" else {"nosuid", "ro"}
+        if not wanted <= set(options):
+            found.append(f"{where} ({row[5]})")
+    return not found, f"{len(rows)} mounts" if not found else f"lacking ro, nosuid or noexec: {', '.join(found)}"
+
+
 def see_environment(name: str) -> Result:
     """Look for a variable of the host's environment in every process there is to see."""
     for pid in os.listdir("/proc"):
@@ -226,6 +244,7 @@ PROBES: dict[str, Callable[..., Result]] = {
     for probe in (
         write_outside,
         read_secrets,
+        read_only,
         see_environment,
         reach_tcp,
         reach_abstract,

@@ -224,7 +224,7 @@ def _build_root(paths: Sequence[str], staged: dict[str, str], arena: str) -> Non
         hint = "refused where the present one is partly hidden, as in containers: "
         hint += "--security-opt systempaths=unconfined"
         raise SandboxError(error.step, f"{error.detail} ({hint})") from None
-    _mount("tmpfs", root + ARENA, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode=755,{arena}")
+    _mount("tmpfs", root + ARENA, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, f"mode=755,{arena}")
     os.chdir(root)
     _check("pivot_root", _libc.pivot_root(b".", b"."))
     _check("umount the old root", _libc.umount2(b".", _MNT_DETACH))
