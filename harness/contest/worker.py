@@ -177,9 +177,7 @@ class Worker:
         """What has not been sent yet: each frame wakes the pool, which takes the processor from the contestants."""
         self.flushed = time.monotonic()
         self._channel_inode = os.fstat(channel.fileno()).st_ino
-        self._lowest = os.dup(0)
-        """The lowest free descriptor: another one after a contestant says that it left some open."""
-        os.close(self._lowest)
+        self._lowest = self._lowest_free()
 
     def serve(self) -> None:
         """Answer requests. Raises ClosedError when the pool has gone."""
@@ -287,14 +285,18 @@ class Worker:
         except OSError:
             return False
 
+    def _lowest_free(self) -> int:
+        """The lowest free descriptor: another one than before says that some were left open, or closed."""
+        lowest = os.dup(self.channel.fileno())
+        os.close(lowest)
+        return lowest
+
     def _tidy(self, seen: _Seen) -> None:
         """What a driver's contestant left in this process, besides files: told, and the process is given up."""
         left = []
         os.chdir("/")
-        lowest = os.dup(0)
-        os.close(lowest)
-        if lowest != self._lowest:
-            left.append("open descriptors")
+        if self._lowest_free() != self._lowest:
+            left.append("descriptors opened or closed")
         if threading.active_count() > 1:
             left.append(f"{threading.active_count() - 1} threads")
         stragglers = command.end_others()

@@ -100,7 +100,12 @@ def test_the_second_run_alone_is_the_one_that_counts(pool: Pool) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "left"),
-    [("fork_and_return", "1 processes"), ("start_thread", "1 threads"), ("keep_open", "open descriptors")],
+    [
+        ("fork_and_return", "1 processes"),
+        ("start_thread", "1 threads"),
+        ("keep_open", "descriptors"),
+        ("close_standard", "descriptors"),
+    ],
 )
 def test_what_is_left_behind_is_told(pool: Pool, mode: str, left: str) -> None:
     (seen,) = run(pool, mode)
