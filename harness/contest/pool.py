@@ -115,6 +115,7 @@ class Cell:
             pass_fds=(theirs.fileno(),),
             env={"LC_ALL": "C.UTF-8", "PATH": os.defpath},
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # whoever reads what we print need not wait for a cell to end
             start_new_session=True,
             cwd="/",
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -172,6 +175,34 @@ def test_breaking_out(doctors_checks: tuple[doctor.Check, ...]) -> None:
 @pytest.fixture(scope="module")
 def doctors_checks() -> tuple[doctor.Check, ...]:
     return doctor.checks()
+
+
+BUSY = """
+from harness.contest.observation import Job
+from harness.contest.pool import Limits, Pool
+from tests.contest.hostile import hostile
+with Pool([hostile("behave"), hostile("loop")], limits=Limits(time_s=600)) as pool:
+    pool.run(Job(archive=b"", contestants=("behave",)))
+    print(pool.first.process.pid, flush=True)
+    pool.run(Job(archive=b"", contestants=("loop",)))
+"""
+
+
+def test_a_busy_cell_goes_with_its_harness() -> None:
+    """Nobody in the cell listens while a contestant runs: only the kernel can end it."""
+    child = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    assert child.stdout is not None
+    cell = doctor.descendants(int(child.stdout.readline()))
+    handles = [os.pidfd_open(pid) for pid in cell]
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    gone = [bool(select.select([handle], [], [], doctor.WAIT_S)[0]) for handle in handles]
+    for handle in handles:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        os.close(handle)
+    assert gone == [True] * 3
 
 
 def test_it_works_where_the_current_directory_is_gone(tmp_path: Path) -> None:
