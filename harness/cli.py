@@ -205,7 +205,7 @@ FACET = click.option(
     help=f"What must agree; the default is {','.join(STRONG)}. `all` is every facet.",
 )
 JOBS = click.option(
-    "--jobs", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
+    "--jobs", "cells", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
 )
 
 

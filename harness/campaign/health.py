@@ -30,7 +30,7 @@ class Health(msgspec.Struct, frozen=True):
 
 PLAIN = Recipe(
     parts=(
-        Member(kind="dir", name=b"d/", mode=0o750),
+        Member(kind="dir", name=b"d/"),
         Member(name=b"d/f", data=b"contents\n", mode=0o640),
         Member(kind="symlink", name=b"d/l", linkname=b"f"),
     )
@@ -52,7 +52,7 @@ def _agreed(pool: Pool) -> str:
     seen = _run(pool, PLAIN)
     tree = {node.path: (node.type, node.mode, node.data, node.link) for node in seen[CAREFUL].tree}
     wanted = {
-        b"d": ("dir", 0o750, None, None),
+        b"d": ("dir", 0o755, None, None),
         b"d/f": ("file", 0o640, b"contents\n", None),
         b"d/l": ("symlink", tree.get(b"d/l", ("", 0))[1], None, b"f"),
     }
