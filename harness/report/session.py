@@ -155,8 +155,10 @@ def _share(part: float, whole: float) -> str:
 def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
     state = campaign.state
     head = "stopped" if interrupted else "done"
-    console.print(f"[bold]{head}[/]: ", end="")
-    console.print(_line(campaign))
+    campaign.doing = head
+    line = _line(campaign)
+    line.stylize("bold", 0, len(head))
+    console.print(line)
     console.print(
         f"extracted by some contestant {_share(state.extracted_by_some, state.cases)}, "
         f"by all {_share(state.extracted_by_all, state.cases)}; "
