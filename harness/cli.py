@@ -153,12 +153,19 @@ def inspect(archive: str, everything: bool, colour: bool | None) -> None:
         console.print(line, soft_wrap=True)
 
 
+class _Console(Console):
+    """Leaves a reader that has seen enough to `_Group`; rich would end the program with 1, which says "differs"."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console(colour: bool | None = None) -> Console:
-    """A console that wraps at the terminal's width, and at 160 columns in a pipe."""
-    width = None if sys.stdout.isatty() else 160
+    """A console that wraps at the terminal's width; in a pipe at COLUMNS, or else at 160."""
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 160
     if colour is None:
-        return Console(width=width, highlight=False)
-    return Console(width=width, highlight=False, force_terminal=colour, no_color=not colour)
+        return _Console(width=width, highlight=False)
+    return _Console(width=width, highlight=False, force_terminal=colour, no_color=not colour)
 
 
 def _split_names(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
