@@ -12,8 +12,10 @@ since the last checkpoint are run again.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import platform
+import shutil
 import sys
 from importlib.metadata import version
 
@@ -140,16 +142,26 @@ class Run:
         self._log = os.open(
             os.path.join(path, "findings.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
         )
+        try:
+            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._log)
+            raise RunError(path, "is in use by another tarbiter; wait for its end, or name another") from None
 
     @classmethod
     def create(cls, path: str, asked: Asked) -> Run:
         """A new run in the directory `path`, which must not exist. Raises RunError."""
         try:
-            os.makedirs(os.path.join(path, "findings"))
-            _write(os.path.join(path, "run.json"), page(asked).encode())
+            os.makedirs(path)
         except FileExistsError:
             raise RunError(path, "exists already; go on with it by --resume, or name another") from None
         except OSError as error:
+            raise RunError(path, f"cannot be written: {error.strerror}") from error
+        try:
+            os.mkdir(os.path.join(path, "findings"))
+            _write(os.path.join(path, "run.json"), page(asked).encode())
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)  # made just now, and worth nothing
             raise RunError(path, f"cannot be written: {error.strerror}") from error
         return cls(path, asked, State(), frozenset())
 

@@ -1,0 +1,151 @@
+"""The campaign end to end: what it finds is true, the same seed finds the same, and stopping it loses nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.archive.cases import load
+from harness.campaign.loop import SLICE, Bounds, Campaign
+from harness.campaign.runs import Asked, Run
+from harness.contest.pool import Pool
+from harness.contest.registry import available
+from harness.judge.facets import STRONG
+from harness.triage.trial import job_for, trials
+
+NAMES = ("extractor-compat", "tarfile-fully-trusted")
+ASKED = Asked(seed=11, contestants=dict.fromkeys(NAMES, ""), facets=STRONG, environment={})
+CASES = 60
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(available(NAMES), cells=2) as opened:
+        yield opened
+
+
+def quiet() -> None:
+    return
+
+
+def go(pool: Pool, run: Run, bounds: Bounds, progress: Callable[[], None] = quiet) -> Campaign:
+    campaign = Campaign(pool, run, NAMES, bounds, progress)
+    try:
+        campaign.go()
+    finally:
+        run.close()
+    return campaign
+
+
+def ids(path: Path) -> list[str]:
+    return [json.loads(line)["id"] for line in (path / "findings.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of CASES cases that nobody disturbed."""
+    path = tmp_path_factory.mktemp("campaign") / "run"
+    go(pool, Run.create(str(path), ASKED), Bounds(cases=CASES))
+    return path
+
+
+def test_it_finds_some_and_counts_all(finished: Path) -> None:
+    state = json.loads((finished / "state.json").read_text())
+    assert ids(finished)
+    assert state["cases"] == state["next_index"] == CASES
+    assert sum(state["statuses"].values()) == CASES * len(NAMES)
+    assert state["extracted_by_all"] <= state["extracted_by_some"] <= CASES
+
+
+def test_each_finding_is_there_once(finished: Path) -> None:
+    assert len(set(ids(finished))) == len(ids(finished))
+
+
+def test_each_minimised_case_shows_its_finding_again(pool: Pool, finished: Path) -> None:
+    for row in map(json.loads, (finished / "findings.jsonl").read_text().splitlines()):
+        case = load(str(finished / "findings" / f"{row['id']}.toml")).case
+        assert case is not None
+        (trial,) = trials(pool, [job_for(case, NAMES)])
+        signature = trial.divergence(STRONG, cause=row["causes"]).signature
+        assert signature is not None
+        assert signature.id == row["id"]
+
+
+def test_the_same_seed_finds_the_same(pool: Pool, finished: Path, tmp_path: Path) -> None:
+    go(pool, Run.create(str(tmp_path / "run"), ASKED), Bounds(cases=CASES))
+    assert ids(tmp_path / "run") == ids(finished)
+    for case in (finished / "findings").iterdir():
+        assert (tmp_path / "run" / "findings" / case.name).read_bytes() == case.read_bytes()
+
+
+@pytest.mark.parametrize("at", [1, CASES // 2, CASES + 1], ids=["at once", "in a slice", "while investigating"])
+def test_interrupted_and_resumed_it_finds_the_same(pool: Pool, finished: Path, tmp_path: Path, at: int) -> None:
+    calls = 0
+
+    def interrupt() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        go(pool, Run.create(str(tmp_path / "run"), ASKED), Bounds(cases=CASES), interrupt)
+    resumed = Run.resume(str(tmp_path / "run"))
+    go(pool, resumed, Bounds(cases=CASES - resumed.state.cases))
+    assert set(ids(tmp_path / "run")) == set(ids(finished))
+
+
+KILLED = """
+import os, signal, sys
+from harness.campaign.loop import Bounds, Campaign
+from harness.campaign.runs import Asked, Run
+from harness.contest.pool import Pool
+from harness.contest.registry import available
+from harness.judge.facets import STRONG
+names, cases, at = ("extractor-compat", "tarfile-fully-trusted"), int(sys.argv[2]), int(sys.argv[3])
+asked = Asked(seed=11, contestants=dict.fromkeys(names, ""), facets=STRONG, environment={})
+with Pool(available(names), cells=1) as pool:
+    def progress():
+        if len(campaign.new) == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+    campaign = Campaign(pool, Run.create(sys.argv[1], asked), names, Bounds(cases=cases), progress)
+    campaign.go()
+"""
+
+
+def test_killed_and_resumed_it_finds_the_same(pool: Pool, finished: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(CASES), "3"], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(ids(path)) == 3
+    go(pool, Run.resume(str(path)), Bounds(cases=CASES))
+    assert set(ids(path)) == set(ids(finished))
+
+
+def test_a_second_session_goes_on_where_the_first_ended(pool: Pool, finished: Path, tmp_path: Path) -> None:
+    go(pool, Run.create(str(tmp_path / "run"), ASKED), Bounds(cases=CASES // 2))
+    campaign = go(pool, Run.resume(str(tmp_path / "run")), Bounds(cases=CASES // 2))
+    assert campaign.state.cases == CASES
+    assert set(ids(tmp_path / "run")) == set(ids(finished))
+
+
+def test_no_time_no_cases(pool: Pool, tmp_path: Path) -> None:
+    campaign = go(pool, Run.create(str(tmp_path / "run"), ASKED), Bounds(seconds=0))
+    assert (campaign.state.cases, campaign.new) == (0, [])
+
+
+def test_contestants_of_one_mind_give_no_findings(tmp_path: Path) -> None:
+    names = ("extractor-compat", "extractor-compat")
+    with Pool(available(names[:1]), cells=1) as pool:
+        run = Run.create(str(tmp_path / "run"), ASKED)
+        campaign = Campaign(pool, run, names, Bounds(cases=SLICE // 4), quiet)
+        campaign.go()
+        run.close()
+    serious = [one for one in campaign.new if one.invariant == "disagreement"]
+    assert serious == []

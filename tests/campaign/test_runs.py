@@ -1,0 +1,179 @@
+"""A run's directory: nothing is lost, a torn line is cut off, and what cannot be used is said."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.archive.case import Case
+from harness.archive.recipe import Member, Recipe
+from harness.archive.text import loads
+from harness.campaign.runs import Asked, Kept, Run, RunError, State
+from harness.contest.observation import Job, Node, Observation
+from harness.generate.recipes import case_at
+from harness.judge.signature import Signature
+from harness.triage.investigate import Finding
+from harness.triage.target import Target
+from harness.triage.trial import Trial
+
+ASKED = Asked(seed=7, contestants={"one": "1", "two": "2"}, facets=("names",), environment={"python": "3"})
+CASE = Case(recipe=Recipe(parts=(Member(name=b"a\xff/"),)))
+
+
+def finding(name: bytes) -> Finding:
+    """A finding as triage makes them: two contestants that leave different names."""
+    seen = (
+        Observation(contestant="one", family="one", status="extracted", tree=(Node(path=name, type="file"),)),
+        Observation(contestant="two", family="two", status="extracted"),
+    )
+    trial = Trial(Job(archive=b"", contestants=("one", "two")), seen)
+    divergence = trial.divergence(cause=(repr(name),))
+    assert isinstance(divergence.signature, Signature)
+    return Finding(
+        target=Target("no-smuggling", "one", "two", "names"),
+        case=CASE,
+        trial=trial,
+        divergence=divergence,
+        causes=("file name",),
+        places=("'a': bytes 0x0-0x1ff",),
+        probes=3,
+        complete=True,
+    )
+
+
+def keep(run: Run, name: bytes) -> Kept:
+    return run.add(finding(name), case_at(7, 3), ())
+
+
+def log(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (path / "findings.jsonl").read_text().splitlines()]
+
+
+def test_a_finding_is_on_disk_as_soon_as_it_is_kept(tmp_path: Path) -> None:
+    run = Run.create(str(tmp_path / "run"), ASKED)
+    kept = keep(run, b"a")
+    (row,) = log(tmp_path / "run")
+    assert (row["id"], row["seed"], row["index"], row["versions"]) == (kept.id, 7, 3, {"one": "1", "two": "2"})
+    assert kept.replay.endswith("--with one,two")
+    case = loads((tmp_path / "run" / "findings" / f"{kept.id}.toml").read_text())
+    assert case.recipe == CASE.recipe
+    assert case.title.startswith("no-smuggling")
+    original = loads((tmp_path / "run" / "findings" / f"{kept.id}.original.toml").read_text())
+    assert original == case_at(7, 3).case
+    run.close()
+
+
+def test_resuming_knows_what_was_found_and_how_far_it_came(tmp_path: Path) -> None:
+    run = Run.create(str(tmp_path / "run"), ASKED)
+    first = keep(run, b"a")
+    run.state.next_index = 512
+    run.checkpoint()
+    second = keep(run, b"b")
+    run.close()
+    again = Run.resume(str(tmp_path / "run"))
+    assert (again.asked, again.state.next_index, again.known) == (ASKED, 512, {first.id, second.id})
+    again.close()
+
+
+@pytest.mark.parametrize("torn", [b"{", b'{"id": "x"', b'{"id": "x"}'])
+def test_a_torn_last_line_is_cut_off(tmp_path: Path, torn: bytes) -> None:
+    run = Run.create(str(tmp_path / "run"), ASKED)
+    kept = keep(run, b"a")
+    run.close()
+    with (tmp_path / "run" / "findings.jsonl").open("ab") as file:
+        file.write(torn)
+    again = Run.resume(str(tmp_path / "run"))
+    assert again.known == {kept.id}
+    keep(again, b"b")
+    again.close()
+    assert len(log(tmp_path / "run")) == 2
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_at_the_start(tmp_path: Path) -> None:
+    Run.create(str(tmp_path / "run"), ASKED).close()
+    again = Run.resume(str(tmp_path / "run"))
+    assert again.state == State()
+    again.close()
+
+
+def test_what_a_killed_writer_left_behind_does_no_harm(tmp_path: Path) -> None:
+    run = Run.create(str(tmp_path / "run"), ASKED)
+    (tmp_path / "run" / "state.json.part").write_bytes(b'{"next_in')
+    run.checkpoint()
+    run.close()
+    again = Run.resume(str(tmp_path / "run"))
+    assert not (tmp_path / "run" / "state.json.part").exists()
+    again.close()
+
+
+def exists(path: Path) -> None:
+    Run.create(str(path), ASKED).close()
+
+
+def damaged(path: Path) -> None:
+    exists(path)
+    (path / "run.json").write_text("{}")
+
+
+def damaged_state(path: Path) -> None:
+    exists(path)
+    (path / "state.json").write_text('{"next_index": "many"}')
+
+
+def damaged_log(path: Path) -> None:
+    exists(path)
+    (path / "findings.jsonl").write_text("no JSON\n")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "act", "says"),
+    [
+        pytest.param(exists, lambda path: Run.create(path, ASKED), "exists already", id="create over a run"),
+        pytest.param(
+            lambda path: path.write_text(""),
+            lambda path: Run.create(path, ASKED),
+            "exists already",
+            id="create over a file",
+        ),
+        pytest.param(
+            lambda path: path.write_text(""),
+            lambda path: Run.create(os.path.join(path, "run"), ASKED),
+            "cannot be written",
+            id="create below a file",
+        ),
+        pytest.param(lambda _path: None, Run.resume, "no run", id="resume nothing"),
+        pytest.param(lambda path: path.mkdir(), Run.resume, "no run", id="resume an empty directory"),
+        pytest.param(lambda path: path.write_text(""), Run.resume, "cannot be read", id="resume a file"),
+        pytest.param(damaged, Run.resume, "damaged", id="run.json without its fields"),
+        pytest.param(damaged_state, Run.resume, "damaged", id="state.json of another type"),
+        pytest.param(damaged_log, Run.resume, "damaged", id="a log that is no JSON"),
+    ],
+)
+def test_what_cannot_be_used_is_said(
+    tmp_path: Path, prepare: Callable[[Path], object], act: Callable[[str], Run], says: str
+) -> None:
+    prepare(tmp_path / "run")
+    with pytest.raises(RunError, match=says) as caught:
+        act(str(tmp_path / "run"))
+    assert caught.value.path.startswith(str(tmp_path / "run"))
+
+
+def test_two_at_once_are_refused(tmp_path: Path) -> None:
+    run = Run.create(str(tmp_path / "run"), ASKED)
+    with pytest.raises(RunError, match="in use"):
+        Run.resume(str(tmp_path / "run"))
+    run.close()
+    Run.resume(str(tmp_path / "run")).close()
+
+
+@pytest.mark.parametrize("write", [lambda run: keep(run, b"a"), lambda run: run.checkpoint()])
+def test_a_directory_that_went_away_is_said(tmp_path: Path, write: Callable[[Run], object]) -> None:
+    run = Run.create(str(tmp_path / "run"), ASKED)
+    (tmp_path / "run").rename(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="cannot be written"):
+        write(run)
+    run.close()
