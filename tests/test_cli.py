@@ -265,7 +265,7 @@ def test_a_facet_more_or_less_changes_the_verdict(tmp_path: Path) -> None:
 
 
 def test_a_world_is_there_before(tmp_path: Path, plain: Path) -> None:
-    world = World(placed=(Placed(name=b"d", kind="symlink", link=b"../outside"),))
+    world = World(placed=(Placed(name=b"d", kind="symlink", link=b"../canary"),))
     (tmp_path / "world.toml").write_text(dumps(Case(world=world)))
     result = run("compare", *PAIR, "--world", tmp_path / "world.toml", "--json", plain)
     assert result.exit_code == 1
