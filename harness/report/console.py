@@ -36,6 +36,11 @@ def name(path: bytes) -> str:
     return ascii(path)[1:]
 
 
+def plain(message: str) -> str:
+    """A message of somebody else as one line of printable text: it may quote an archive, control characters too."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message)
+
+
 def _who(contestants: Sequence[str], versions: dict[str, str]) -> str:
     return ", ".join(f"{one} {versions.get(one, '')}".strip() for one in contestants)
 
@@ -60,7 +65,7 @@ def _said(group: Group, observations: dict[str, Observation]) -> list[Text]:
         said = lines[0] if lines else observation.error_class
         if said and observation.status != "extracted":
             messages.setdefault(said, []).append(contestant)
-    return [Text(f"{', '.join(who)}: {said}", style="dim") for said, who in messages.items()]
+    return [Text(f"{', '.join(who)}: {plain(said)}", style="dim") for said, who in messages.items()]
 
 
 def verdict(
@@ -113,7 +118,7 @@ def verdict(
         )
         lines.append(Text(f" also differ in {weak.facet} ({FACETS[weak.facet].meaning}){example}", style="dim"))
     lines.extend(
-        Text(f" left out {contestant}: {reason}", style="dim") for contestant, reason in divergence.left_out
+        Text(f" left out {contestant}: {plain(reason)}", style="dim") for contestant, reason in divergence.left_out
     )
     if divergence.signature is not None:
         lines.append(Text(f" signature {divergence.signature.id} {divergence.signature.invariant}", style="dim"))
