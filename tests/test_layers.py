@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-ORDER = ("archive", "generate", "contest", "judge", "triage", "campaign", "report", "cli", "__main__")
+ORDER = ("archive", "generate", "contest", "judge", "triage", "campaign", "report", "installing", "cli", "__main__")
 """The packages of `harness`, from what everything stands on to what stands on everything."""
 
 OPTIONAL = {"isal", "backports", "compression"}
@@ -68,6 +68,7 @@ def test_the_extractor_needs_the_standard_library_only(path: Path) -> None:
 
 def test_the_order_names_every_package() -> None:
     there = {path.name for path in (ROOT / "harness").iterdir() if (path / "__init__.py").exists()} | {
+        "installing",
         "cli",
         "__main__",
     }

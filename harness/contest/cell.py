@@ -3,6 +3,7 @@
 Three processes make a cell. Outside stays one that does nothing but wait, so that the kernel ends the rest with it.
 Inside, the first process of the namespace is the supervisor: it holds warm modules and the arena, forks workers
 from itself in less than a millisecond, and kills what is silent for too long. The worker runs the contestants.
+Persistent drivers are the supervisor's children, so that they outlive a worker.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from types import FrameType, ModuleType
 from typing import NoReturn
 
 from .arena import Arena
-from .command import end_others
+from .command import end_others, environment
 from .observation import Change, Observation, Status
 from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, send
 from .sandbox import ARENA, SandboxError, adopt_orphans, die_with_parent, enter
+from .serving import Driver
 from .still import Still
-from .worker import ASLEEP, TAMPERED, Watch, Where, Worker, drivers
+from .worker import ASLEEP, LOCALE, TAMPERED, Watch, Where, Worker, drivers
 
 TICK_S = 0.05
 """Seconds between two looks at a silent worker."""
+
+TRIES = 3
+"""Times in a row that a persistent driver may fail to start before it is left alone."""
 
 SPENT, CLOSED, TORN = 10, 11, 12
 """Exit codes of a worker: a fresh one should take over; the pool has gone; something of ours is broken."""
@@ -81,6 +86,9 @@ class _Supervisor:
         self.channel, self.setup, self.modules = channel, setup, modules
         self.watch = Watch(mmap.mmap(-1, mmap.PAGESIZE))
         self.arena = Arena(ARENA)
+        self.drivers: dict[str, Driver] = {}
+        self.failures: dict[str, int] = {}
+        """How often in a row a driver could not be started."""
         quiet = os.open(os.devnull, os.O_RDWR)
         for target in (0, 1, 2):
             os.dup2(quiet, target)
@@ -97,14 +105,18 @@ class _Supervisor:
 
     def _generation(self) -> None:
         """One worker, from its fork to its end; what it was doing is answered when it did not end by itself."""
+        self._start_drivers()
         self.watch.set(0.0, 0, 0)
         self.watch.say("")
         pid = os.fork()
         if pid == 0:
             self._be_worker()
         code, hung = self._wait(pid)
-        end_others()
         where = self.watch.get()
+        if where.served and (hung or code != SPENT):
+            # What it was asked for is still under way, and nobody waits for it.
+            list(self.drivers.values())[where.served - 1].kill()
+        end_others(self._pids())
         if where.deadline == 0.0 and not where.sending and not hung:
             # No contestant was running, so the code is the worker's own.
             if code == CLOSED:
@@ -137,6 +149,25 @@ class _Supervisor:
         )
         send(self.channel, Answer(where.job, where.contestant, observation, True))
 
+    def _pids(self) -> frozenset[int]:
+        return frozenset(driver.pid for driver in self.drivers.values() if driver.pid)
+
+    def _start_drivers(self) -> None:
+        """Start the persistent drivers that are not running: all of them first, and then wait for each."""
+        fresh = []
+        for one in self.setup.contestants:
+            driver = self.drivers.get(one.name)
+            if not one.table.serve or self.failures.get(one.name, 0) >= TRIES or (driver and not driver.ended()):
+                continue
+            if driver:
+                driver.close()
+            self.drivers[one.name] = Driver(one, environment(one, LOCALE, self.arena.scratch_path))
+            fresh.append(self.drivers[one.name])
+        for driver in fresh:
+            driver.wait_ready()
+            name = driver.contestant.name
+            self.failures[name] = self.failures.get(name, 0) + 1 if driver.failed else 0
+
     def _escapes(self, where: Where) -> tuple[Change, ...]:
         """What the dead worker's contestant changed outside, without what the worker did there itself.
 
@@ -149,7 +180,7 @@ class _Supervisor:
     def _wait(self, pid: int) -> tuple[int, str]:
         """Exit code (minus the signal) of the worker, and why it had to be killed: `time`, `asleep`, or not."""
         killed = ""
-        still = Still((1,))
+        still = Still((1, *self._pids()))
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
@@ -172,7 +203,8 @@ class _Supervisor:
             contestants = self.setup.contestants
             limit = self.setup.time_limit_s
             idle = self.setup.idle_limit_s
-            Worker(self.channel, self.arena, contestants, self.modules, self.watch, limit, idle).serve()
+            drivers = self.drivers
+            Worker(self.channel, self.arena, contestants, self.modules, drivers, self.watch, limit, idle).serve()
             code = SPENT
         except ClosedError:
             code = CLOSED

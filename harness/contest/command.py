@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -11,7 +12,7 @@ import select
 import signal
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -26,6 +27,12 @@ LOOK_S = 0.05
 
 STEPS = 50
 """Steps of feeding between two looks at what else goes on."""
+
+ROUNDS = 50
+"""Looks at what still lives before the processes to spare are given up with the rest."""
+
+ROUND_S = 0.001
+"""Seconds between two of them."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -83,12 +90,17 @@ class _Feed:
         return True
 
 
-def _sleeps(pid: int) -> bool:
+def _state(pid: int) -> bytes:
     with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-        return file.read().rpartition(b")")[2].split()[0] in (b"S", b"Z")
+        return file.read().rpartition(b")")[2].split()[0]
 
 
-def _environment(contestant: Contestant, locale: str, tmp: str) -> dict[str, str]:
+def _sleeps(pid: int) -> bool:
+    return _state(pid) in (b"S", b"Z")
+
+
+def environment(contestant: Contestant, locale: str, tmp: str) -> dict[str, str]:
+    """The whole environment of a contestant's process; `tmp` is a directory that it may fill."""
     path = f"{os.path.dirname(contestant.program)}:{PATH}"
     usual = {"PATH": path, "LC_ALL": locale, "HOME": tmp, "TMPDIR": tmp, "TZ": "UTC"}
     return usual | contestant.table.env
@@ -104,12 +116,13 @@ def run(
     idle_s: float,
     pieces: Iterator[bytes] | None = None,
     pause: bool = False,
+    spare: Collection[int] = (),
 ) -> Ended:
     """Run `argv` (already filled in) with `pieces` on its standard input, for `limit_s` seconds at most.
 
     Less when it and all that it started sleep for `idle_s`.
 
-    `pause`: each piece is held back until the command sleeps, waiting for it.
+    `pause`: each piece is held back until the command sleeps, waiting for it. Processes to `spare` live on.
 
     Raises OSError when it cannot be started.
     """
@@ -131,7 +144,7 @@ def run(
         pid = os.posix_spawn(
             contestant.program,
             list(argv),
-            _environment(contestant, locale, tmp),
+            environment(contestant, locale, tmp),
             file_actions=actions,
             setpgroup=0,
             setsigmask=[],
@@ -149,7 +162,7 @@ def run(
             if fd >= 0:
                 os.close(fd)
     feed = _Feed(in_write, pieces, pause=pause) if pieces is not None else None
-    said, killed = _watch(pid, out_read, feed, began + int(limit_s * 1e9), idle_s)
+    said, killed = _watch(pid, out_read, feed, began + int(limit_s * 1e9), idle_s, spare)
     _, status, usage = os.wait4(pid, 0)
     wall = time.perf_counter_ns() - began
     return Ended(
@@ -160,17 +173,19 @@ def run(
         wall_ns=wall,
         cpu_ns=int((usage.ru_utime + usage.ru_stime) * 1e9),
         peak_kib=usage.ru_maxrss,
-        stragglers=end_others(),
+        stragglers=end_others(spare),
     )
 
 
-def _watch(pid: int, out: int, feed: _Feed | None, deadline_ns: int, idle_s: float) -> tuple[bytes, str]:
+def _watch(
+    pid: int, out: int, feed: _Feed | None, deadline_ns: int, idle_s: float, spare: Collection[int]
+) -> tuple[bytes, str]:
     """Collect output and feed input until the process ends or its time does; then it is killed.
 
     Returns what it said, and why it was killed if it was.
     """
     said = bytearray()
-    still, looked = Still((1, os.getpid())), time.monotonic()
+    still, looked = Still((1, os.getpid(), *spare)), time.monotonic()
     ended = os.pidfd_open(pid)
     poll = select.poll()
     poll.register(ended, select.POLLIN)
@@ -222,8 +237,8 @@ def _watch(pid: int, out: int, feed: _Feed | None, deadline_ns: int, idle_s: flo
     return bytes(said), killed
 
 
-def end_others() -> int:
-    """Kill every process of the cell but its first and this one. Returns how many there were.
+def end_others(spare: Collection[int] = ()) -> int:
+    """Kill every process of the cell but its first, this one and those to `spare`. Returns how many there were.
 
     As a child subreaper this process inherits what a command left behind, so all of them can be waited for.
     """
@@ -232,6 +247,19 @@ def end_others() -> int:
     except ChildProcessError:
         return 0
     count = 1 if pid else 0
+    if spare:
+        kept = {1, os.getpid(), *spare}
+        for _ in range(ROUNDS):
+            others = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in kept]
+            alive = [pid for pid in others if _lives(pid)]
+            for pid in alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            count += _collect()
+            if not alive:
+                return count
+            time.sleep(ROUND_S)
+    # At once, so that nothing can multiply faster than it is found.
     try:
         os.kill(-1, signal.SIGKILL)
     except OSError as error:
@@ -243,6 +271,22 @@ def end_others() -> int:
         except ChildProcessError:
             return count
         count += 1
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return _state(pid) != b"Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _collect() -> int:
+    """Wait for the children that have ended. Returns how many there were."""
+    count = 0
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            count += 1
+    return count
 
 
 _ESCAPES = {

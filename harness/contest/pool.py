@@ -59,7 +59,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     file_size: int = 256 << 20
     """The longest file, holes counted."""
     processes: int = 64
-    """Processes and threads together."""
+    """Processes and threads together, besides those that persistent drivers keep (`Table.threads`)."""
 
 
 class _Item(msgspec.Struct):
@@ -204,7 +204,7 @@ class Pool:
                 arena_inodes=self.limits.inodes,
                 data_size=self.limits.memory,
                 file_size=self.limits.file_size,
-                processes=self.limits.processes,
+                processes=self.limits.processes + sum(one.table.threads for one in contestants),
             ),
             contestants=tuple(contestants),
             time_limit_s=self.limits.time_s,

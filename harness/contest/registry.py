@@ -1,7 +1,7 @@
 """Who can take part: contestants as tables in TOML files, their versions, and what is missing here.
 
 A contestant is data. `contestants.toml` beside this module holds those that tarbiter knows, `tarbiter.toml` in the
-working directory those of a user; both have the same form.
+working directory, or the nearest one above that has it, those of a user; both have the same form.
 """
 
 from __future__ import annotations
@@ -20,12 +20,17 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from .cache import DRIVERS, Build, home, record, versions
+
 OWN = Path(__file__).with_name("contestants.toml")
 USERS = "tarbiter.toml"
+KINDS = {"hardlink": b"1", "symlink": b"2"}
+"""Kinds of member that a contestant may lack, and their typeflags."""
+
 PROBE_S = 20.0
 """Seconds that asking a program for its version may take."""
 
@@ -56,7 +61,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     family: str = ""
     ecosystem: str = ""
     driver: str = ""
-    """The module in `contestants` that runs it in the cell's worker; empty: a command."""
+    """The module in `contestants` that runs it in the cell's worker."""
     mode: str = ""
     """What the driver is to do: a filter, a policy."""
     argv: tuple[str, ...] = ()
@@ -65,6 +70,20 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """The same for an archive on standard input; empty: it cannot, so schedules are not applied."""
     list: tuple[str, ...] = ()
     """The command that prints the members' names, one a line, with backslashes and newlines escaped as in C."""
+    serve: tuple[str, ...] = ()
+    """The command of its persistent driver; {home} is where it is installed, {drivers} where the drivers are."""
+    build: Build | None = None
+    """How `tarbiter contestants install` makes it; none: it is there or not."""
+    schedule: Literal["", "chunks", "pauses"] = ""
+    """What its persistent driver makes of a schedule: nothing, pieces, or pieces and pauses."""
+    umask: bool = True
+    """Whether its persistent driver sets the umask itself; otherwise it is started anew for another one."""
+    threads: int = 0
+    """Threads and processes that its persistent driver keeps: the cell's limit is raised by as many."""
+    cwd: str = ""
+    """The directory in which a command is started: `{dest}`, or empty for one that is emptied."""
+    lacks: dict[str, str] = {}
+    """Kinds of member (`symlink`, `hardlink`) that it cannot extract, and why: it gets no archive with them."""
     version: Version = Version()
     env: dict[str, str] = {}
     refuses_with: tuple[int, ...] = ()
@@ -91,6 +110,10 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str = ""
     program: str = ""
     """The file that a command contestant runs, looked up on PATH."""
+    home: str = ""
+    """The folder where it is installed; empty: it comes with its program."""
+    shows: tuple[str, ...] = ()
+    """More directories that it must see, as was found when it was installed."""
     missing: str = ""
     """Why it cannot take part here; empty: it can."""
 
@@ -107,15 +130,21 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def install(self) -> str:
         """The command that installs it; empty: unknown."""
-        return self.table.install
+        return self.table.install or (f"tarbiter contestants install {self.name}" if self.table.build else "")
+
+    @property
+    def serve(self) -> tuple[str, ...]:
+        """The command of its persistent driver."""
+        return tuple(_placed(word, self.home) for word in self.table.serve)
 
     @property
     def visible(self) -> tuple[str, ...]:
         """What the cell must show for it to run, besides the system and this Python."""
-        words = (self.program, *self.table.argv[1:], *self.table.stdin[1:], *self.table.list[1:])
+        words = (self.program, *self.table.argv[1:], *self.table.stdin[1:], *self.table.list[1:], *self.serve[1:])
         # Files only, never the directory they are in: that may be somebody's home.
         files = [path for word in words if word.startswith("/") for path in (word, os.path.realpath(word))]
-        return (*self.table.visible, *dict.fromkeys(path for path in files if os.path.isfile(path)))
+        folders = (*self.table.visible, *self.shows, *filter(None, [self.home]))
+        return (*folders, *dict.fromkeys(path for path in files if os.path.isfile(path)))
 
     @classmethod
     def from_command(cls, command: str, *, name: str = "") -> Contestant:
@@ -137,6 +166,10 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if found.missing:
             raise RegistryError(command, found.missing)
         return found
+
+
+def _placed(word: str, home: str) -> str:
+    return word.replace("{home}", home).replace("{drivers}", str(DRIVERS))
 
 
 def _absolute(word: str) -> str:
@@ -162,16 +195,40 @@ def _tables(path: Path) -> dict[str, Table]:
                 re.compile(pattern)
             except re.error as error:
                 raise RegistryError(f"{path}, [{name}]", f"{pattern!r} is no regular expression: {error}") from None
-        if bool(found[name].driver) == bool(found[name].argv):
-            raise RegistryError(f"{path}, [{name}]", "a contestant has a driver or an argv, one of the two")
+        if sum(map(bool, (found[name].driver, found[name].argv, found[name].serve))) != 1:
+            raise RegistryError(
+                f"{path}, [{name}]", "a contestant has a driver, an argv or a serve, one of the three"
+            )
+        unknown = found[name].lacks.keys() - KINDS.keys()
+        if unknown:
+            raise RegistryError(
+                f"{path}, [{name}]", f"lacks {min(unknown)!r}: the kinds are {', '.join(sorted(KINDS))}"
+            )
     return found
 
 
-def _command(name: str, table: Table) -> Contestant:
-    program = shutil.which(table.argv[0])
+def _command(name: str, table: Table, installed: Path | None = None) -> Contestant:
+    home = str(installed or "")
+    wanted = _placed((table.argv or table.serve)[0], home)
+    program = shutil.which(wanted)
     if program is None:
-        return Contestant(name=name, table=table, missing=f"no program {table.argv[0]} on PATH")
-    return Contestant(name=name, table=table, program=os.path.abspath(program))
+        where = "" if "/" in wanted else " on PATH"
+        return Contestant(name=name, table=table, missing=f"no program {wanted}{where}")
+    return Contestant(name=name, table=table, program=os.path.abspath(program), home=home)
+
+
+def _built(name: str, table: Table, build: Build, version: str) -> Contestant:
+    """A contestant that is installed into the cache, at a version, under `name`."""
+    folder = home(name.partition("@")[0], version, build)
+    there = record(folder)
+    if there is None:
+        return Contestant(name=name, table=table, missing="not installed")
+    found = _command(name, table, folder)
+    gone = [path for path in there.visible if not os.path.exists(path)]
+    if gone or found.missing:
+        why = found.missing or f"{gone[0]} is gone, with which it was installed"
+        return Contestant(name=name, table=table, missing=why)
+    return msgspec.structs.replace(found, version=there.version, shows=there.visible)
 
 
 def _printed(found: Contestant) -> Contestant:
@@ -196,7 +253,9 @@ def _printed(found: Contestant) -> Contestant:
 
 
 def _probe(name: str, table: Table) -> Contestant:
-    if table.argv:
+    if table.build:
+        return _built(name, table, table.build, table.build.version)
+    if table.argv or table.serve:
         found = _command(name, table)
         return found if found.missing else _printed(found)
     if table.needs:
@@ -224,12 +283,45 @@ def _everyone(users: str) -> tuple[Contestant, ...]:
                 f"{path}, [{name}]", "is the name of a contestant that tarbiter has; choose another"
             )
         tables |= own
-    return tuple(_probe(name, table) for name, table in tables.items())
+    found = []
+    for name, table in tables.items():
+        found.append(_probe(name, table))
+        if table.build:
+            found += [_other(name, table, version) for version in versions(name, table.build)]
+    return tuple(found)
+
+
+def _other(name: str, table: Table, version: str) -> Contestant:
+    """A contestant of that table at another version than its own. It takes part when it is named."""
+    assert table.build
+    return _built(
+        f"{name}@{version}",
+        msgspec.structs.replace(table, ring=2, family=table.family or name),
+        table.build,
+        version,
+    )
+
+
+def _users() -> str:
+    """The user's file: here, or in the nearest directory above."""
+    here = Path.cwd()
+    return str(next((one / USERS for one in (here, *here.parents) if (one / USERS).is_file()), here / USERS))
 
 
 def everyone() -> tuple[Contestant, ...]:
     """All contestants that are written down, with their version or what they miss. Raises RegistryError."""
-    return _everyone(os.path.abspath(USERS))
+    return _everyone(_users())
+
+
+def known(name: str) -> Contestant:
+    """The contestant `NAME` or `NAME@VERSION`, here or missing. Raises RegistryError for a name that nobody has."""
+    here = {one.name: one for one in everyone()}
+    if name in here:
+        return here[name]
+    base, _, version = name.partition("@")
+    if version and base in here and here[base].table.build:
+        return _other(base, here[base].table, version)
+    raise RegistryError(name, f"is no contestant; there are {', '.join(here)}")
 
 
 def available(names: Sequence[str] | None = None) -> tuple[Contestant, ...]:
@@ -237,14 +329,11 @@ def available(names: Sequence[str] | None = None) -> tuple[Contestant, ...]:
 
     Raises RegistryError for one that is unknown or missing.
     """
-    known = {one.name: one for one in everyone()}
     if names is None:
-        return tuple(one for one in known.values() if not one.missing and one.table.ring == 1)
+        return tuple(one for one in everyone() if not one.missing and one.table.ring == 1)
     found = []
     for name in dict.fromkeys(names):
-        if name not in known:
-            raise RegistryError(name, f"is no contestant; there are {', '.join(known)}")
-        one = known[name]
+        one = known(name)
         if one.missing:
             help_ = f"; install it: {one.install}" if one.install else ""
             raise RegistryError(name, f"unavailable: {one.missing}{help_}")

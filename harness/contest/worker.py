@@ -16,18 +16,22 @@ import struct
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from types import FrameType, ModuleType
 from typing import Any, NamedTuple
 
 import msgspec
 
-from ..archive.case import WHOLE
-from . import command, probes
+from ..archive.case import WHOLE, World
+from ..archive.recipe import BLOCK
+from . import command, probes, serving
 from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
 from .observation import Change, Job, Listed, Node, Observation, Status
 from .protocol import Answer, Batch, Held, Probe, frames, receive_request, send_bytes
-from .registry import Contestant
+from .registry import KINDS, Contestant, Table
+from .serving import Driver
+from .still import Still
 
 ALONE = 2
 """A second chance has so many times the time: the machine may have been busy."""
@@ -52,27 +56,23 @@ AROUND_S = 60.0
 LONGEST = 4096
 """Characters of an error message that are kept."""
 
+LOCALE, UMASK = World().locale, World().umask
+"""What persistent drivers are started with."""
+
 TAMPERED = 13
 """Exit code of a worker whose descriptors a contestant closed or replaced."""
 
+TYPEFLAG, MAGIC = 156, 257
+"""Where a header has them (POSIX.1-2017 pax, "ustar Interchange Format")."""
+
 OVER = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 """What the system says when a limit of the cell is reached."""
-
-_OVER_WORDS = (
-    b"No space left on device",
-    b"File too large",
-    b"Cannot allocate memory",
-    b"memory exhausted",
-    b"Too many open files",
-    b"Resource temporarily unavailable",
-)
-"""The same, as commands print it."""
 
 
 class Watch:
     """What worker and supervisor share: until when the worker may be silent, and what it is doing."""
 
-    _FORM = struct.Struct("<dIIBBBB")
+    _FORM = struct.Struct("<dIIBBBBI")
     _WORDS = 2048
 
     def __init__(self, memory: Any) -> None:
@@ -89,9 +89,10 @@ class Watch:
         around: bool = False,
         relinked: bool = False,
         inside: bool = False,
+        served: int = 0,
     ) -> None:
         """Say where the worker is. `deadline` is on the monotonic clock, 0 for none."""
-        self._FORM.pack_into(self._memory, 0, deadline, job, contestant, sending, around, relinked, inside)
+        self._FORM.pack_into(self._memory, 0, deadline, job, contestant, sending, around, relinked, inside, served)
 
     def get(self) -> Where:
         """Where the worker is."""
@@ -124,6 +125,8 @@ class Where(NamedTuple):
     """The world itself linked files outside into the destination."""
     inside: bool
     """The contestant runs in the worker itself."""
+    served: int
+    """The place of the persistent driver that has been asked, from 1; 0: none."""
 
 
 class _TimeUp(BaseException):
@@ -163,6 +166,7 @@ class Worker:
         arena: Arena,
         contestants: tuple[Contestant, ...],
         modules: dict[str, ModuleType],
+        servants: Mapping[str, Driver],
         watch: Watch,
         limit_s: float,
         idle_s: float,
@@ -171,6 +175,10 @@ class Worker:
         self.limit_s, self.idle_s = limit_s, idle_s
         self.contestants = {one.name: one for one in contestants}
         self.modules = modules
+        self.servants = servants
+        """The persistent drivers by contestant. They are the supervisor's children."""
+        self.spare = frozenset(driver.pid for driver in servants.values() if driver.pid)
+        self.served = {name: place for place, name in enumerate(servants, 1)}
         self.spent = False
         """Whether something happened after which this process should not go on."""
         self.said: list[Answer | Held] = []
@@ -205,7 +213,7 @@ class Worker:
             held, detail = probes.PROBES[probe.name](*probe.arguments)
         except Exception:  # noqa: BLE001  # an attempt that fails in a way it did not foresee proves nothing
             held, detail = False, traceback.format_exc(limit=-3)
-        command.end_others()
+        command.end_others(self.spare)
         self.said.append(Held(held, detail))
         self._flush()
 
@@ -215,7 +223,7 @@ class Worker:
             written = False
             for place, name in enumerate(job.contestants):
                 contestant = self.contestants[name]
-                if contestant.table.argv and not written:
+                if not contestant.table.driver and not written:
                     self.arena.put_archive(job.archive)
                     written = True
                 observation = self._observe(job, contestant, number, place, limit, alone=batch.alone)
@@ -232,6 +240,11 @@ class Worker:
     def _observe(
         self, job: Job, contestant: Contestant, number: int, place: int, limit_s: float, *, alone: bool
     ) -> Observation:
+        table = contestant.table
+        lacking = _lacking(table, job.archive)
+        if lacking:
+            outcome = Outcome(error=lacking, error_class="lacks")
+            return self._record(contestant, _Seen(outcome=outcome), "unavailable", (), ())
         began = time.perf_counter_ns()
         since = time.time_ns()
         relinked = relinks(job.world)
@@ -242,21 +255,26 @@ class Worker:
         except WorldError as error:
             self.spent = True
             return self._record(contestant, _Seen(outcome=_said(error)), "harness-fault", (), ())
+        fresh = bool(table.serve) and (
+            alone or job.world.locale != LOCALE or (not table.umask and job.world.umask != UMASK)
+        )
         try:
             self.watch.set(
-                time.monotonic() + limit_s + GRACE_S,
+                time.monotonic() + limit_s + GRACE_S + (serving.START_S if fresh else 0),
                 number,
                 place,
                 relinked=relinked,
-                inside=not contestant.table.argv,
+                inside=bool(table.driver),
+                served=0 if fresh else self.served.get(contestant.name, 0),
             )
             os.umask(job.world.umask)
             try:
-                seen = (
-                    self._command(job, contestant, limit_s)
-                    if contestant.table.argv
-                    else self._driver(job, contestant, limit_s, alone=alone)
-                )
+                if table.argv:
+                    seen = self._command(job, contestant, limit_s)
+                elif table.serve:
+                    seen = self._serve(job, contestant, limit_s, fresh=fresh)
+                else:
+                    seen = self._driver(job, contestant, limit_s, alone=alone)
             finally:
                 os.umask(0o022)
                 if not self._intact():
@@ -299,7 +317,7 @@ class Worker:
             left.append("descriptors opened or closed")
         if threading.active_count() > 1:
             left.append(f"{threading.active_count() - 1} threads")
-        stragglers = command.end_others()
+        stragglers = command.end_others(self.spare)
         if stragglers:
             left.append(f"{stragglers} processes, which were killed")
         if left:
@@ -373,8 +391,56 @@ class Worker:
         if seen.outcome.error_class and seen.status is None:
             seen.failed = True
         self._tidy(seen)
-        if job.world.locale != "C.UTF-8":
+        if job.world.locale != LOCALE:
             seen.outcome.notes = (*seen.outcome.notes, f"runs in the cell's own locale, not {job.world.locale}")
+        return seen
+
+    def _serve(self, job: Job, contestant: Contestant, limit_s: float, *, fresh: bool) -> _Seen:
+        """Ask a persistent driver, or one of its own where it must not have done anything before (`fresh`)."""
+        if fresh:
+            environment = command.environment(contestant, job.world.locale, self.arena.scratch_path)
+            driver = Driver(contestant, environment)
+            try:
+                driver.wait_ready()
+                return self._asked(driver, job, limit_s)
+            finally:
+                driver.kill()
+                driver.close()
+                command.end_others(self.spare)
+                self.arena.sweep()
+        try:
+            return self._asked(self.servants[contestant.name], job, limit_s)
+        finally:
+            self.arena.sweep()
+
+    def _asked(self, driver: Driver, job: Job, limit_s: float) -> _Seen:
+        if driver.failed:
+            return _Seen(outcome=Outcome(error=driver.failed, error_class="driver"), status="unavailable")
+        table = driver.contestant.table
+        notes: tuple[str, ...] = ()
+        if job.schedule != WHOLE and not table.schedule:
+            notes = ("the schedule was not applied: it takes the archive as a whole",)
+        elif job.schedule.pause and table.schedule != "pauses":
+            notes = ("pauses are not applied: it has no way to wait",)
+        number = time.monotonic_ns() // 1000  # another one for every worker, and a number for JavaScript too
+        line = serving.request(
+            number,
+            self.arena.archive_path,
+            self.arena.dest_path,
+            umask=job.world.umask,
+            chunks=job.schedule.chunks if table.schedule else (),
+            pause=job.schedule.pause and table.schedule == "pauses",
+            listing=job.listing,
+        )
+        still = Still((1, os.getpid(), *(self.spare - {driver.pid})))
+        cpu, began = driver.cpu_ns(), time.perf_counter_ns()
+        reply = driver.ask(line, number, limit_s=limit_s, idle_s=self.idle_s, still=still)
+        seen = _Seen(outcome=Outcome(notes=notes), wall_ns=time.perf_counter_ns() - began)
+        seen.cpu_ns = max(0, driver.cpu_ns() - cpu)
+        self.spent = self.spent or isinstance(reply, serving.Gone)
+        serving.tell(reply, seen.outcome)
+        seen.status = serving.status(reply)
+        seen.failed = isinstance(reply, serving.Answered) and reply.status == "refused"
         return seen
 
     def _command(self, job: Job, contestant: Contestant, limit_s: float) -> _Seen:
@@ -407,7 +473,7 @@ class Worker:
         elif ended.code:
             seen.failed = True
             seen.outcome.error_class, seen.outcome.error = f"exit {ended.code}", text
-            if any(words in ended.said for words in _OVER_WORDS):
+            if serving.over(text):
                 seen.status = "over-limit"
             elif table.refuses_with and ended.code not in table.refuses_with:
                 seen.status = "crashed"
@@ -430,7 +496,7 @@ class Worker:
             word.replace("{archive}", self.arena.archive_path).replace("{dest}", self.arena.dest_path)
             for word in argv
         )
-        os.chdir(self.arena.scratch_path)
+        os.chdir(contestant.table.cwd.replace("{dest}", self.arena.dest_path) or self.arena.scratch_path)
         try:
             return command.run(
                 contestant,
@@ -441,10 +507,24 @@ class Worker:
                 idle_s=self.idle_s,
                 pieces=pieces,
                 pause=job.schedule.pause,
+                spare=self.spare,
             )
         finally:
             os.chdir("/")
             self.arena.sweep()
+
+
+def _lacking(table: Table, archive: bytes) -> str:
+    """Why a contestant cannot be given this archive; empty: it can.
+
+    Every block that looks like a header with such a type counts, also one inside a body: better one row too few.
+    """
+    for kind, why in table.lacks.items():
+        flag = KINDS[kind][0]
+        for at in range(0, len(archive) - BLOCK + 1, BLOCK):
+            if archive[at + TYPEFLAG] == flag and archive[at + MAGIC : at + MAGIC + 5] == b"ustar":
+                return f"it cannot extract a {kind}: {why}"
+    return ""
 
 
 def allowance_s(job: Job) -> float:

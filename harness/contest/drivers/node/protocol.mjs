@@ -1,0 +1,46 @@
+// The driver protocol: a line of JSON with an archive in, a line that tells how it went out.
+import { readFileSync, writeSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+
+/** The archive as a stream, in pieces as the schedule says; with pauses, each comes a turn of the event loop later. */
+export function pieces(order) {
+  async function* cut() {
+    const sizes = order.chunks.filter((size) => size > 0);
+    if (sizes.length === 0) sizes.push(order.data.length || 1);
+    for (let at = 0, turn = 0; at < order.data.length; at += sizes[turn++ % sizes.length]) {
+      if (order.pause) await new Promise((resume) => setImmediate(resume));
+      yield order.data.subarray(at, at + sizes[turn % sizes.length]);
+    }
+  }
+  return Readable.from(cut(), { objectMode: false });
+}
+
+/** What an unhappy end left under way goes on without anybody: wait for it, it must not hit the next archive. */
+async function settled() {
+  const busy = () => process.getActiveResourcesInfo().some((kind) => kind.startsWith("FSReq"));
+  for (let calm = 0; calm < 3; calm = busy() ? 0 : calm + 1) await new Promise((resume) => setImmediate(resume));
+}
+
+/** Answer requests until standard input ends. Only `extract` is needed; errors of the language are crashes. */
+export async function serve({ extract, list = async () => undefined }) {
+  writeSync(1, '{"tarbiter":1}\n');
+  for await (const line of createInterface({ input: process.stdin })) {
+    const order = JSON.parse(line);
+    const answer = { id: order.id, status: "ok", warnings: [] };
+    process.umask(order.umask);
+    try {
+      // A buffer of its own: a library that looks behind a view must not find another archive there.
+      order.data = new Uint8Array(readFileSync(order.archive));
+      await extract(order, (text) => answer.warnings.length < 20 && answer.warnings.push(String(text)));
+    } catch (error) {
+      const bug = [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind);
+      answer.status = bug && error.code === undefined ? "crashed" : "refused";
+      answer.class = String(error?.code ?? error?.name);
+      answer.error = String(error?.message ?? error);
+    }
+    await settled();
+    if (order.list) answer.names = (await list(order).catch(() => undefined))?.map((name) => Buffer.from(name).toString("hex"));
+    writeSync(1, JSON.stringify(answer) + "\n");
+  }
+}

@@ -1,0 +1,77 @@
+//! Extracts with a library that has the interface of the crate `tokio-tar`, from any `AsyncRead` of tokio.
+mod protocol;
+use protocol::{serve, Request};
+use std::{borrow::Cow, io, pin::Pin, task::Context, task::Poll};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_stream::StreamExt;
+
+/// The archive, in reads as short as the request says; `ready` is false when a pause is due.
+struct Pieces {
+    request: Request,
+    turn: usize,
+    at: usize,
+    ready: bool,
+}
+
+impl Pieces {
+    fn new(request: Request) -> Self {
+        Pieces { request, turn: 0, at: 0, ready: false }
+    }
+}
+
+impl AsyncRead for Pieces {
+    fn poll_read(mut self: Pin<&mut Self>, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.request.pause && !self.ready {
+            self.ready = true;
+            task.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let size = self.request.piece(self.turn, self.at, buffer.remaining());
+        buffer.put_slice(&self.request.data[self.at..self.at + size]);
+        self.ready = false;
+        self.turn += 1;
+        self.at += size;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Some versions can fail to give a name, others cannot.
+trait Bytes {
+    fn bytes(self) -> io::Result<Vec<u8>>;
+}
+
+impl Bytes for Cow<'_, [u8]> {
+    fn bytes(self) -> io::Result<Vec<u8>> {
+        Ok(self.into_owned())
+    }
+}
+
+impl Bytes for io::Result<Cow<'_, [u8]>> {
+    fn bytes(self) -> io::Result<Vec<u8>> {
+        Ok(self?.into_owned())
+    }
+}
+
+/// A runtime for each archive: when it is dropped, nothing that the library started goes on.
+fn run<T>(work: impl std::future::Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+fn main() -> io::Result<()> {
+    serve(
+        |request| {
+            let dest = request.dest.clone();
+            run(async { library::Archive::new(Pieces::new(request)).unpack(dest).await.map(|_| ()) })
+        },
+        |request| {
+            run(async {
+                let mut archive = library::Archive::new(Pieces::new(request));
+                let (mut entries, mut names) = (archive.entries()?, Vec::new());
+                while let Some(entry) = entries.next().await {
+                    names.push(entry?.path_bytes().bytes()?);
+                }
+                Ok(names)
+            })
+        },
+    )
+}
