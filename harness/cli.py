@@ -31,6 +31,7 @@ from .contest.observation import Job, Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, available, everyone
 from .contest.sandbox import SandboxError
+from .installing import install_command
 from .judge.compare import Divergence
 from .judge.facets import FACETS, STRONG
 from .judge.machine import page
@@ -411,10 +412,13 @@ def doctor(as_json: bool) -> None:
     sys.exit(0 if all(check.held for check in done) else DIFFERS)
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
-def contestants(as_json: bool) -> None:
+@click.pass_context
+def contestants(ctx: click.Context, as_json: bool) -> None:
     """List the contestants: version, family, whether they are here, and how to install those that are not."""
+    if ctx.invoked_subcommand is not None:
+        return
     rows = everyone()
     if as_json:
         click.echo(page(rows))
@@ -428,6 +432,9 @@ def contestants(as_json: bool) -> None:
             status += f"; install: {row.install}"
         table.add_row(row.name, row.version, row.family, row.ecosystem, status)
     _console().print(table)
+
+
+contestants.add_command(install_command)
 
 
 @main.command()
