@@ -1,0 +1,112 @@
+"""A persistent driver that misbehaves, for the tests of the cell: its argument names what it does.
+
+It needs nothing but Python, so these tests run everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+
+def say(text: str) -> None:
+    os.write(1, text.encode() + b"\n")
+
+
+def answer(order: dict[str, Any], **more: object) -> None:
+    say(json.dumps({"id": order["id"], "status": "ok", **more}))
+
+
+def behave(order: dict[str, Any]) -> None:
+    with open(order["archive"], "rb") as archive, open(f"{order['dest']}/file", "wb") as file:
+        file.write(archive.read(10))
+    answer(order, names=["66696c65"])
+
+
+def crash(_order: dict[str, Any]) -> None:
+    os.write(2, b"no more\n")
+    os.kill(os.getpid(), 11)
+
+
+def leave(_order: dict[str, Any]) -> None:
+    sys.exit(3)
+
+
+def spin(_order: dict[str, Any]) -> None:
+    while True:
+        pass
+
+
+def sleep(_order: dict[str, Any]) -> None:
+    time.sleep(1000)
+
+
+def babble(_order: dict[str, Any]) -> None:
+    say("I am no JSON")
+
+
+def bad_name(order: dict[str, Any]) -> None:
+    answer(order, names=["no hexadecimal"])
+
+
+def twice(order: dict[str, Any]) -> None:
+    behave(order)
+    answer(order, status="refused", error="a late second answer")
+
+
+def shout(order: dict[str, Any]) -> None:
+    """More on standard error than any pipe holds."""
+    os.write(2, b"x" * (1 << 20))
+    behave(order)
+
+
+def eat(_order: dict[str, Any]) -> None:
+    hoard = []
+    try:
+        while True:
+            hoard.append(bytearray(1 << 24))
+    except MemoryError:
+        hoard.clear()
+        os.write(2, b"Cannot allocate memory\n")
+        sys.exit(1)
+
+
+def full(order: dict[str, Any]) -> None:
+    answer(order, status="refused", error="ENOSPC: no space left on device, write")
+
+
+def limit(order: dict[str, Any]) -> None:
+    answer(order, status="limit", error="OutOfMemoryError")
+
+
+def bug(order: dict[str, Any]) -> None:
+    answer(order, **{"status": "crashed", "class": "TypeError", "error": "x is not a function"})
+
+
+def once(order: dict[str, Any]) -> None:
+    """Answers the first request of its life only."""
+    global behave_next  # noqa: PLW0603  # what a sticky error is
+    if not behave_next:
+        answer(order, **{"status": "crashed", "class": "sticky", "error": "I remember"})
+        return
+    behave_next = False
+    behave(order)
+
+
+def umask(order: dict[str, Any]) -> None:
+    os.umask(order["umask"])
+    behave(order)
+
+
+behave_next = True
+
+if __name__ == "__main__":
+    how = sys.argv[1]
+    if how == "dumb":
+        sys.exit("I cannot start")
+    say('{"tarbiter":2}' if how == "newer" else '{"tarbiter":1}')
+    for line in sys.stdin.buffer:
+        globals()[how](json.loads(line))
