@@ -412,6 +412,33 @@ def doctor(as_json: bool) -> None:
     sys.exit(0 if all(check.held for check in done) else DIFFERS)
 
 
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One contestant as `tarbiter contestants --json` prints it; `missing` is empty where it can take part."""
+
+    name: str
+    version: str
+    family: str
+    ecosystem: str
+    ring: int
+    program: str
+    missing: str
+    install: str
+
+    @classmethod
+    def of(cls, one: Contestant) -> Row:
+        """The row of a contestant."""
+        return cls(
+            name=one.name,
+            version=one.version,
+            family=one.family,
+            ecosystem=one.ecosystem,
+            ring=one.table.ring,
+            program=one.program,
+            missing=one.missing,
+            install=one.install,
+        )
+
+
 @main.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 @click.pass_context
@@ -421,7 +448,7 @@ def contestants(ctx: click.Context, as_json: bool) -> None:
         return
     rows = everyone()
     if as_json:
-        click.echo(page(rows))
+        click.echo(page([Row.of(row) for row in rows]))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("contestant", "version", "family", "ecosystem", "status"):

@@ -300,7 +300,7 @@ def test_ones_own_extractor_takes_part(plain: Path) -> None:
 def test_contestants_are_listed_with_what_installs_them() -> None:
     rows = json.loads(run("contestants", "--json").stdout)
     assert [row["name"] for row in rows] == [one.name for one in everyone()]
-    assert [row["name"] for row in rows if row.get("missing") and not row["table"].get("install")] == []
+    assert [row["name"] for row in rows if row["missing"] and not row["install"]] == []
     table = run("contestants")
     assert table.exit_code == 0
     assert all(row["name"] in table.stdout for row in rows)
