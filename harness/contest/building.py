@@ -133,7 +133,7 @@ class _Builder:
     def _call(self, *argv: str, cwd: Path, env: Mapping[str, str] | None = None) -> str:
         """Run a tool and return what it printed. Raises BuildError with the end of what it said."""
         program = self._tool(argv[0])
-        shown = " ".join(argv[:3])
+        shown = " ".join([os.path.basename(program), *(word for word in argv[1:3] if " " not in word)])
         self.say(shown)
         done = subprocess.run(  # noqa: S603  # package clients, with the arguments of a table
             [program, *argv[1:]],
@@ -206,6 +206,9 @@ class _Builder:
 
     def _maven(self) -> tuple[str, Sequence[str]]:
         self._copy()
+        folder = self.part / self.build.package
+        (folder / "pom.xml").rename(self.part / "pom.xml")
+        folder.rmdir()
         if not self._pinned:
             self._replace(self.part / "pom.xml", f"<version>{self.build.version}<", f"<version>{self.version}<")
         jars = f"-DoutputDirectory={self.part / 'jars'}"
@@ -219,10 +222,8 @@ class _Builder:
             raise BuildError(self.name, f"mvn brought no {self.build.package}")
         java = Path(os.path.realpath(self._tool("java"))).parent.parent
         # Debian keeps the runtime's configuration under /etc, and links to it.
-        linked = [os.path.realpath(path) for path in (java / "conf", java / "lib" / "security") if path.exists()]
-        linked += [os.path.realpath(path) for path in java.glob("conf/*")]
-        linked += [os.path.realpath(path) for path in java.glob("lib/**/*") if path.is_symlink()]
-        return match[1], _outside_usr([str(java), *(os.path.dirname(path) for path in linked)])
+        links = [path for pattern in ("conf/*", "lib/*") for path in java.glob(pattern) if path.is_symlink()]
+        return match[1], _outside_usr([str(java), *(os.path.dirname(os.path.realpath(path)) for path in links)])
 
     def _pip(self) -> tuple[str, Sequence[str]]:
         self._copy()

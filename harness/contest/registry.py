@@ -24,12 +24,16 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..archive.recipe import BLOCK
 from .cache import DRIVERS, Build, home, record, versions
 
 OWN = Path(__file__).with_name("contestants.toml")
 USERS = "tarbiter.toml"
 KINDS = {"hardlink": b"1", "symlink": b"2"}
 """Kinds of member that a contestant may lack, and their typeflags."""
+
+TYPEFLAG, MAGIC = 156, 257
+"""Where a header has them (POSIX.1-2017 pax, "ustar Interchange Format")."""
 
 PROBE_S = 20.0
 """Seconds that asking a program for its version may take."""
@@ -100,6 +104,24 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """`module.name` that this Python's standard library must have."""
     ring: int = 1
     """1: takes part unless others are named; 2: when it is named (near duplicates, slow ones)."""
+
+    def steady(self, text: str) -> str:
+        """A message without what it says anew each time."""
+        for pattern in self.volatile:
+            text = re.sub(pattern, "{...}", text)
+        return text
+
+    def lacking(self, archive: bytes) -> str:
+        """Why it cannot be given this archive; empty: it can.
+
+        Every block that looks like a header with such a type counts, also inside a body: better one row too few.
+        """
+        for kind, why in self.lacks.items():
+            flag = KINDS[kind][0]
+            for at in range(0, len(archive) - BLOCK + 1, BLOCK):
+                if archive[at + TYPEFLAG] == flag and archive[at + MAGIC : at + MAGIC + 5] == b"ustar":
+                    return f"it cannot extract a {kind}: {why}"
+        return ""
 
 
 class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

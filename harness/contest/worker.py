@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import importlib
 import os
-import re
 import signal
 import socket
 import struct
@@ -23,13 +22,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..archive.case import WHOLE, World
-from ..archive.recipe import BLOCK
 from . import command, probes, serving
 from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
 from .observation import Change, Job, Listed, Node, Observation, Status
 from .protocol import Answer, Batch, Held, Probe, frames, receive_request, send_bytes
-from .registry import KINDS, Contestant, Table
+from .registry import Contestant
 from .serving import Driver
 from .still import Still
 
@@ -61,9 +59,6 @@ LOCALE, UMASK = World().locale, World().umask
 
 TAMPERED = 13
 """Exit code of a worker whose descriptors a contestant closed or replaced."""
-
-TYPEFLAG, MAGIC = 156, 257
-"""Where a header has them (POSIX.1-2017 pax, "ustar Interchange Format")."""
 
 OVER = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 """What the system says when a limit of the cell is reached."""
@@ -241,7 +236,7 @@ class Worker:
         self, job: Job, contestant: Contestant, number: int, place: int, limit_s: float, *, alone: bool
     ) -> Observation:
         table = contestant.table
-        lacking = _lacking(table, job.archive)
+        lacking = table.lacking(job.archive)
         if lacking:
             outcome = Outcome(error=lacking, error_class="lacks")
             return self._record(contestant, _Seen(outcome=outcome), "unavailable", (), ())
@@ -439,6 +434,8 @@ class Worker:
         seen.cpu_ns = max(0, driver.cpu_ns() - cpu)
         self.spent = self.spent or isinstance(reply, serving.Gone)
         serving.tell(reply, seen.outcome)
+        seen.outcome.error = table.steady(seen.outcome.error)
+        seen.outcome.warnings = tuple(table.steady(text) for text in seen.outcome.warnings)
         seen.status = serving.status(reply)
         seen.failed = isinstance(reply, serving.Answered) and reply.status == "refused"
         return seen
@@ -455,9 +452,7 @@ class Worker:
             else:
                 notes = ("the schedule was not applied: it cannot read from a pipe",)
         ended = self._spawn(contestant, argv, job, limit_s, pieces)
-        text = ended.said.decode("utf-8", "backslashreplace").strip()
-        for pattern in table.volatile:
-            text = re.sub(pattern, "{...}", text)
+        text = table.steady(ended.said.decode("utf-8", "backslashreplace").strip())
         if ended.stragglers:
             notes += (f"{ended.stragglers} processes that it left behind were killed",)
         seen = _Seen(
@@ -512,19 +507,6 @@ class Worker:
         finally:
             os.chdir("/")
             self.arena.sweep()
-
-
-def _lacking(table: Table, archive: bytes) -> str:
-    """Why a contestant cannot be given this archive; empty: it can.
-
-    Every block that looks like a header with such a type counts, also one inside a body: better one row too few.
-    """
-    for kind, why in table.lacks.items():
-        flag = KINDS[kind][0]
-        for at in range(0, len(archive) - BLOCK + 1, BLOCK):
-            if archive[at + TYPEFLAG] == flag and archive[at + MAGIC : at + MAGIC + 5] == b"ustar":
-                return f"it cannot extract a {kind}: {why}"
-    return ""
 
 
 def allowance_s(job: Job) -> float:

@@ -22,9 +22,11 @@ async function settled() {
   for (let calm = 0; calm < 3; calm = busy() ? 0 : calm + 1) await new Promise((resume) => setImmediate(resume));
 }
 
-/** Answer requests until standard input ends. Only `extract` is needed; errors of the language are crashes. */
+/** Answer requests until standard input ends. Errors of the language, and those that nobody can catch, are crashes. */
 export async function serve({ extract, list = async () => undefined }) {
   writeSync(1, '{"tarbiter":1}\n');
+  let fail;
+  process.on("uncaughtException", (error) => fail(Object.assign(new Error(`uncaught: ${error?.message}`), { uncaught: true })));
   for await (const line of createInterface({ input: process.stdin })) {
     const order = JSON.parse(line);
     const answer = { id: order.id, status: "ok", warnings: [] };
@@ -32,10 +34,11 @@ export async function serve({ extract, list = async () => undefined }) {
     try {
       // A buffer of its own: a library that looks behind a view must not find another archive there.
       order.data = new Uint8Array(readFileSync(order.archive));
-      await extract(order, (text) => answer.warnings.length < 20 && answer.warnings.push(String(text)));
+      const warn = (text) => answer.warnings.length < 20 && answer.warnings.push(String(text));
+      await Promise.race([extract(order, warn), new Promise((_, reject) => (fail = reject))]);
     } catch (error) {
       const bug = [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind);
-      answer.status = bug && error.code === undefined ? "crashed" : "refused";
+      answer.status = error?.uncaught || (bug && error.code === undefined) ? "crashed" : "refused";
       answer.class = String(error?.code ?? error?.name);
       answer.error = String(error?.message ?? error);
     }

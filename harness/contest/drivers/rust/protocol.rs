@@ -46,8 +46,7 @@ pub fn serve(
     list: impl Fn(Request) -> io::Result<Vec<Vec<u8>>>,
 ) -> io::Result<()> {
     println!("{{\"tarbiter\":1}}");
-    for line in io::stdin().lock().lines() {
-        let line = line?;
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
         let request = || -> io::Result<Request> {
             let chunks = value(&line, "\"chunks\":[", &[']']).split(',').filter_map(|size| size.parse().ok());
             let (dest, pause) = (value(&line, "\"dest\":\"", &['"']).into(), line.contains("\"pause\":true"));
