@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -31,6 +32,9 @@ OWN = Path(__file__).with_name("contestants.toml")
 USERS = "tarbiter.toml"
 KINDS = {"hardlink": b"1", "symlink": b"2"}
 """Kinds of member that a contestant may lack, and their typeflags."""
+
+PROBES = 8
+"""Programs that are asked at a time."""
 
 TYPEFLAG, MAGIC = 156, 257
 """Where a header has them (POSIX.1-2017 pax, "ustar Interchange Format")."""
@@ -154,10 +158,14 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The command that installs it; empty: unknown."""
         return self.table.install or (f"tarbiter contestants install {self.name}" if self.table.build else "")
 
+    def words(self, argv: Sequence[str]) -> tuple[str, ...]:
+        """A command of its table with the places of its driver filled in."""
+        return tuple(_placed(word, self.home) for word in argv)
+
     @property
     def serve(self) -> tuple[str, ...]:
         """The command of its persistent driver."""
-        return tuple(_placed(word, self.home) for word in self.table.serve)
+        return self.words(self.table.serve)
 
     @property
     def visible(self) -> tuple[str, ...]:
@@ -257,9 +265,13 @@ def _printed(found: Contestant) -> Contestant:
     how = found.table.version
     if not how.argv:
         return found
+    own = how.argv[0] == (found.table.argv or found.table.serve)[0]
+    program = found.program if own else shutil.which(how.argv[0])
+    if program is None:
+        return msgspec.structs.replace(found, missing=f"no program {how.argv[0]} on PATH, which tells its version")
     try:
         done = subprocess.run(  # noqa: S603  # the program's own --version, from a table; nothing hostile is read
-            [found.program, *how.argv[1:]],
+            [program, *how.argv[1:]],
             capture_output=True,
             stdin=subprocess.DEVNULL,
             timeout=PROBE_S,
@@ -306,8 +318,10 @@ def _everyone(users: str) -> tuple[Contestant, ...]:
             )
         tables |= own
     found = []
-    for name, table in tables.items():
-        found.append(_probe(name, table))
+    with ThreadPoolExecutor(PROBES) as threads:
+        probed = list(threads.map(lambda row: _probe(*row), tables.items()))
+    for one, (name, table) in zip(probed, tables.items(), strict=True):
+        found.append(one)
         if table.build:
             found += [_other(name, table, version) for version in versions(name, table.build)]
     return tuple(found)

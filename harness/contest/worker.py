@@ -489,7 +489,7 @@ class Worker:
     ) -> command.Ended:
         filled = tuple(
             word.replace("{archive}", self.arena.archive_path).replace("{dest}", self.arena.dest_path)
-            for word in argv
+            for word in contestant.words(argv)
         )
         os.chdir(contestant.table.cwd.replace("{dest}", self.arena.dest_path) or self.arena.scratch_path)
         try:
