@@ -34,6 +34,7 @@ from .contest.sandbox import SandboxError
 from .installing import install_command
 from .judge.compare import Divergence
 from .judge.facets import FACETS, STRONG
+from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
 from .report import session
 from .report.console import STYLES, verdict
@@ -42,7 +43,7 @@ from .triage.trial import trials
 
 DIFFERS, COULD_NOT_RUN, INTERRUPTED = 1, 2, 130
 
-EXPECTED = (InputError, CaseError, RegistryError, SandboxError, RunError)
+EXPECTED = (InputError, CaseError, RegistryError, SandboxError, RunError, LedgerError)
 """What a person can set right: told in one line. Anything else is a bug and keeps its traceback."""
 
 
@@ -348,6 +349,12 @@ def _show(console: Console, loaded: Loaded, compared: Compared) -> None:
 @FACET
 @click.option("-o", "--output", metavar="DIR", help="Directory of the run; default: runs/DATE-seedN.")
 @click.option("--resume", metavar="DIR", help="Go on with a run that was stopped, with its seed and contestants.")
+@click.option(
+    "--store", default="", metavar="DIR", help="Remember findings here: only what no earlier run saw is new."
+)
+@click.option(
+    "--ledger", default="", metavar="FILE", help="Divergences that are accepted, with their reasons (TOML)."
+)
 def fuzz_command(
     cases: int | None,
     minutes: float | None,
@@ -358,6 +365,8 @@ def fuzz_command(
     facets: tuple[str, ...],
     output: str | None,
     resume: str | None,
+    store: str,
+    ledger: str,
 ) -> None:
     """Make archives, run them through the contestants, and keep every new way in which those part.
 
@@ -369,8 +378,9 @@ def fuzz_command(
     tarbiter fuzz --minutes 10
     tarbiter fuzz --cases 5000 --seed 7 --with extractor-compat,tarfile-data,gnu-tar
     tarbiter fuzz --resume runs/2026-01-31T22-15-00-seed7 --minutes 60
+    tarbiter fuzz --minutes 240 --store .tarbiter --ledger corpus/ledger.toml
 
-    Exit code: 0 nothing differs, 1 findings, 2 could not run, 130 Ctrl-C.
+    Exit code: 0 nothing new differs, 1 new findings, 2 could not run, 130 Ctrl-C.
     """
     if cases is None and minutes is None:
         _fail("say where to stop: --cases or --minutes")
@@ -379,6 +389,8 @@ def fuzz_command(
         seconds=None if minutes is None else minutes * 60,
         jobs=cells or os.cpu_count() or 1,
         facets=facets,
+        store=store,
+        ledger=Ledger.load(ledger) if ledger else None,
     )
     chosen = _choose(names, targets)
     if resume is not None:

@@ -21,6 +21,7 @@ from ..generate.recipes import Generated, cases
 from ..triage.investigate import investigate
 from ..triage.minimise import Budget
 from ..triage.trial import Trial, job_for, trials
+from .memory import NEW, Memory
 from .runs import Kept, Run
 
 SLICE = 256
@@ -53,13 +54,15 @@ class Campaign:
         contestants: Sequence[str],
         bounds: Bounds,
         progress: Callable[[], None],
+        memory: Memory | None = None,
     ) -> None:
+        self.memory = memory or Memory(run)
         self.pool, self.run, self.bounds, self.progress = pool, run, bounds, progress
         self.contestants = tuple(contestants)
         self.state = run.state
         self.statuses = Counter(run.state.statuses)
         self.new: list[Kept] = []
-        """The findings of this session, in the order they came."""
+        """The findings of this session that nobody knew, in the order they came."""
         self.doing = "running"
         self._began = time.monotonic()
         self._earlier_s = run.state.seconds
@@ -148,7 +151,12 @@ class Campaign:
             if finding.divergence.signature.id in self.run.known:
                 self.state.repeats += 1
                 continue
-            self.new.append(self.run.add(finding, suspect.generated, result.flaky))
+            kept = self.run.keep(finding, suspect.generated, result.flaky)
+            # The store first: what the log has, it has too.
+            what = self.memory.remember(kept)
+            self.run.write(kept)
+            if what == NEW:
+                self.new.append(kept)
         self.state.investigating_s += time.monotonic() - began
         self.progress()
 
@@ -157,3 +165,4 @@ class Campaign:
         self.state.statuses = dict(sorted(self.statuses.items()))
         self.state.patterns = sorted(self._patterns)
         self.run.checkpoint()
+        self.memory.progress(self.state.cases, self.state.seconds)

@@ -123,9 +123,9 @@ def environment(backend: str) -> dict[str, str]:
     }
 
 
-def _write(path: str, data: bytes) -> None:
+def write(path: str, data: bytes) -> None:
     """Replace `path` as a whole: a reader, or a killed writer, sees the old bytes or the new ones."""
-    part = f"{path}.part"
+    part = f"{path}.{os.getpid()}.part"
     with open(part, "wb") as file:
         file.write(data)
         file.flush()
@@ -159,7 +159,7 @@ class Run:
             raise RunError(path, f"cannot be written: {error.strerror}") from error
         try:
             os.mkdir(os.path.join(path, "findings"))
-            _write(os.path.join(path, "run.json"), page(asked).encode())
+            write(os.path.join(path, "run.json"), page(asked).encode())
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)  # made just now, and worth nothing
             raise RunError(path, f"cannot be written: {error.strerror}") from error
@@ -183,8 +183,8 @@ class Run:
         except msgspec.DecodeError as error:
             raise RunError(path, f"its run.json, state.json or findings.jsonl is damaged: {error}") from error
 
-    def add(self, finding: Finding, generated: Generated, flaky: tuple[str, ...]) -> Kept:
-        """Keep a finding: its cases first, then the line that names it. Raises RunError (disk full, ...)."""
+    def keep(self, finding: Finding, generated: Generated, flaky: tuple[str, ...]) -> Kept:
+        """The record of a finding of this run; `write` puts it on disk."""
         signature = finding.divergence.signature
         assert signature is not None
         name = signature.id
@@ -194,7 +194,7 @@ class Run:
             why="; ".join((*finding.causes, *finding.places)),
         )
         contestants = ",".join(finding.trial.job.contestants)
-        kept = Kept(
+        return Kept(
             id=name,
             invariant=signature.invariant,
             rank=signature.rank,
@@ -216,22 +216,25 @@ class Run:
             environment=self.asked.environment,
             replay=f"tarbiter compare {self.path}/findings/{name}.toml --with {contestants}",
         )
+
+    def write(self, kept: Kept) -> None:
+        """Write a finding down: its cases first, then the line that names it. Raises RunError (disk full, ...)."""
+        path = os.path.join(self.path, "findings", kept.id)
         try:
-            _write(os.path.join(self.path, "findings", f"{name}.toml"), kept.case.encode())
-            _write(os.path.join(self.path, "findings", f"{name}.original.toml"), kept.original.encode())
+            write(f"{path}.toml", kept.case.encode())
+            write(f"{path}.original.toml", kept.original.encode())
             data = memoryview(line(kept))
             while data:
                 data = data[os.write(self._log, data) :]
             os.fsync(self._log)
         except OSError as error:
             raise RunError(self.path, f"a finding cannot be written: {error.strerror}") from error
-        self.known.add(name)
-        return kept
+        self.known.add(kept.id)
 
     def checkpoint(self) -> None:
         """Write down how far the run came. Raises RunError."""
         try:
-            _write(os.path.join(self.path, "state.json"), msgspec.json.encode(self.state))
+            write(os.path.join(self.path, "state.json"), msgspec.json.encode(self.state))
         except OSError as error:
             raise RunError(self.path, f"state.json cannot be written: {error.strerror}") from error
 

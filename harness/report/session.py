@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
@@ -16,10 +17,13 @@ from rich.text import Text
 
 from ..campaign.health import WITNESSES, check
 from ..campaign.loop import Bounds, Campaign
+from ..campaign.memory import ACCEPTED, KNOWN, Memory
 from ..campaign.runs import Asked, Kept, Run, RunError, environment
+from ..campaign.store import Store
 from ..contest.pool import Pool
 from ..contest.registry import Contestant, available
 from ..judge.facets import STRONG
+from ..judge.ledger import Ledger
 
 REFRESH_S = 0.2
 """Seconds between two redrawings of the progress line on a terminal."""
@@ -35,10 +39,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     jobs: int = 1
     facets: tuple[str, ...] = STRONG
+    store: str = ""
+    """Directory of the project's store; empty: this run knows nothing of other runs."""
+    ledger: Ledger | None = None
+    """The divergences that are accepted."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a session ended. `findings` counts the new ones of this session."""
+    """How a session ended. `findings` counts those of this session that are neither known nor accepted."""
 
     findings: int
     interrupted: bool
@@ -91,14 +99,24 @@ def _healthy(pool: Pool, path: str) -> None:
 
 
 def _session(pool: Pool, run: Run, contestants: Sequence[Contestant], options: Options) -> Outcome:
+    with contextlib.ExitStack() as opened:
+        opened.callback(run.close)
+        store = opened.enter_context(Store(options.store)) if options.store else None
+        campaign = Campaign(
+            pool,
+            run,
+            tuple(one.name for one in contestants),
+            Bounds(cases=options.cases, seconds=options.seconds),
+            lambda: None,
+            Memory(run, store, options.ledger),
+        )
+        return _watch(campaign, contestants, options)
+
+
+def _watch(campaign: Campaign, contestants: Sequence[Contestant], options: Options) -> Outcome:
+    """Let a campaign go, with its progress on stderr and its summary on stdout."""
+    run = campaign.run
     console = Console(stderr=True, highlight=False)
-    campaign = Campaign(
-        pool,
-        run,
-        tuple(one.name for one in contestants),
-        Bounds(cases=options.cases, seconds=options.seconds),
-        lambda: None,
-    )
     console.print(
         f"{run.path}: seed {run.asked.seed}, {len(contestants)} contestants, {options.jobs} cells", style="dim"
     )
@@ -115,7 +133,6 @@ def _session(pool: Pool, run: Run, contestants: Sequence[Contestant], options: O
         interrupted = True
     finally:
         signal.signal(signal.SIGTERM, previous)
-        run.close()
     _summary(console if sys.stdout.isatty() else Console(width=160, highlight=False), campaign, interrupted)
     return Outcome(findings=len(campaign.new), interrupted=interrupted)
 
@@ -171,6 +188,13 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
         f"({_share(state.around_s, spent)} of both), generating {state.generating_s:.1f} s, "
         f"comparing {state.comparing_s:.1f} s, investigating {state.investigating_s:.1f} s"
     )
+    counts = campaign.memory.counts
+    if counts[KNOWN] or counts[ACCEPTED]:
+        console.print(
+            f"findings known from earlier runs {counts[KNOWN]}, accepted by the ledger {counts[ACCEPTED]}"
+        )
+    for reopened in campaign.memory.reopened:
+        console.print(f"the ledger does not cover this version: {reopened}", markup=False)
     if campaign.new:
         console.print(_table(campaign.new))
         console.print(f"all of it: {campaign.run.path}/findings.jsonl", markup=False)

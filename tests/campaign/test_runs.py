@@ -9,44 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.case import Case
-from harness.archive.recipe import Member, Recipe
 from harness.archive.text import loads
-from harness.campaign.runs import Asked, Kept, Run, RunError, State
-from harness.contest.observation import Job, Node, Observation
+from harness.campaign.runs import Kept, Run, RunError, State
 from harness.generate.recipes import case_at
-from harness.judge.signature import Signature
-from harness.triage.investigate import Finding
-from harness.triage.target import Target
-from harness.triage.trial import Trial
 
-ASKED = Asked(seed=7, contestants={"one": "1", "two": "2"}, facets=("names",), environment={"python": "3"})
-CASE = Case(recipe=Recipe(parts=(Member(name=b"a\xff/"),)))
-
-
-def finding(name: bytes) -> Finding:
-    """A finding as triage makes them: two contestants that leave different names."""
-    seen = (
-        Observation(contestant="one", family="one", status="extracted", tree=(Node(path=name, type="file"),)),
-        Observation(contestant="two", family="two", status="extracted"),
-    )
-    trial = Trial(Job(archive=b"", contestants=("one", "two")), seen)
-    divergence = trial.divergence(cause=(repr(name),))
-    assert isinstance(divergence.signature, Signature)
-    return Finding(
-        target=Target("no-smuggling", "one", "two", "names"),
-        case=CASE,
-        trial=trial,
-        divergence=divergence,
-        causes=("file name",),
-        places=("'a': bytes 0x0-0x1ff",),
-        probes=3,
-        complete=True,
-    )
+from .findings import ASKED, CASE, finding
 
 
 def keep(run: Run, name: bytes) -> Kept:
-    return run.add(finding(name), case_at(7, 3), ())
+    kept = run.keep(finding(name), case_at(7, 3), ())
+    run.write(kept)
+    return kept
 
 
 def log(path: Path) -> list[dict[str, object]]:
@@ -102,11 +75,11 @@ def test_a_run_killed_before_its_first_checkpoint_begins_at_the_start(tmp_path: 
 
 def test_what_a_killed_writer_left_behind_does_no_harm(tmp_path: Path) -> None:
     run = Run.create(str(tmp_path / "run"), ASKED)
-    (tmp_path / "run" / "state.json.part").write_bytes(b'{"next_in')
     run.checkpoint()
     run.close()
+    (tmp_path / "run" / "state.json.1.part").write_bytes(b'{"next_in')
     again = Run.resume(str(tmp_path / "run"))
-    assert not (tmp_path / "run" / "state.json.part").exists()
+    assert again.state == State()
     again.close()
 
 

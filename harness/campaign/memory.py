@@ -1,0 +1,39 @@
+"""What a finding is to the project: new, known from an earlier run, or accepted by the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ..judge.ledger import Ledger
+from .runs import Kept, Run
+from .store import Store
+
+NEW, KNOWN, ACCEPTED = "new", "known", "accepted"
+
+
+class Memory:
+    """The store and the ledger of a project, asked for each finding of one run. Without a store all is new."""
+
+    def __init__(self, run: Run, store: Store | None = None, ledger: Ledger | None = None) -> None:
+        self._store = store
+        self._ledger = ledger or Ledger()
+        self._number = store.begin(run.path, run.asked) if store is not None else 0
+        self.counts: Counter[str] = Counter()
+        """Findings of this session by what they were."""
+        self.reopened: list[str] = []
+        """Entries of the ledger that would cover a finding but for a version, with that version."""
+
+    def remember(self, kept: Kept) -> str:
+        """Keep a finding in the store, and say what it is. Raises StoreError."""
+        fresh = self._store.add(kept, self._number) if self._store is not None else True
+        verdict = self._ledger.verdict(kept.id, kept.invariant, kept.causes, kept.versions)
+        if verdict.entry is not None and verdict.uncovered:
+            self.reopened.append(f"{verdict.entry.id}: {kept.id} with {', '.join(verdict.uncovered)}")
+        what = ACCEPTED if verdict.accepted else NEW if fresh else KNOWN
+        self.counts[what] += 1
+        return what
+
+    def progress(self, cases: int, seconds: float) -> None:
+        """Write down how far the run came. Raises StoreError."""
+        if self._store is not None:
+            self._store.progress(self._number, cases, seconds)

@@ -1,0 +1,246 @@
+"""The store: what a project knows over all its runs. One SQLite file, and the cases as files by content hash.
+
+    STORE/tarbiter.db            runs, findings with their triage status, who saw which
+    STORE/recipes/ab/abcd….toml  the minimised cases
+
+Two processes may use one store at once (write-ahead log, short transactions). A finding is committed before the
+next case is judged, so that a killed process loses at most the case in flight.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator
+
+import msgspec
+
+from .runs import Asked, Kept, RunError, write
+
+NEW, ACCEPTED, PROMOTED, DISMISSED = STATUSES = ("new", "accepted", "promoted", "dismissed")
+"""`new`: nobody has looked. `accepted`: in the ledger. `promoted`: in the corpus. `dismissed`: not worth a case."""
+
+BUSY_S = 30.0
+"""Seconds to wait for another process's transaction."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY, began TEXT NOT NULL, path TEXT NOT NULL, seed INTEGER NOT NULL,
+        asked BLOB NOT NULL, cases INTEGER NOT NULL DEFAULT 0, seconds REAL NOT NULL DEFAULT 0
+    );
+    CREATE UNIQUE INDEX runs_by_path ON runs (path);
+    CREATE TABLE findings (
+        id TEXT PRIMARY KEY, invariant TEXT NOT NULL, rank INTEGER NOT NULL, recipe TEXT NOT NULL,
+        size INTEGER NOT NULL, status TEXT NOT NULL DEFAULT 'new', reason TEXT NOT NULL DEFAULT '',
+        changed TEXT NOT NULL DEFAULT '', run INTEGER NOT NULL REFERENCES runs (id), kept BLOB NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE sightings (
+        finding TEXT NOT NULL REFERENCES findings (id), run INTEGER NOT NULL REFERENCES runs (id),
+        PRIMARY KEY (finding, run)
+    ) WITHOUT ROWID;
+    """,
+)
+"""From each schema version to the next; the version stands in SQLite's user_version."""
+
+
+class StoreError(RunError):
+    """A store that cannot be used or written: `path`, what is wrong, what to do."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding as the store has it."""
+
+    kept: Kept
+    status: str
+    reason: str
+    changed: str
+    """When a person last changed the status, ISO 8601 in UTC; empty: never."""
+    recipe: str
+    """Path of the minimised case."""
+    size: int
+    """Bytes of the minimised case's TOML: the shorter, the sooner understood."""
+    first_seen: str
+    """When the first run that saw it began."""
+    runs: int
+    """How many runs saw it."""
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """One process at a time opens a store: SQLite does not wait where the journal's mode is changed."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Store:
+    """An open store; a context manager."""
+
+    def __init__(self, path: str) -> None:
+        """Open the store in the directory `path`, or make it. Raises StoreError."""
+        self.path = path
+        try:
+            os.makedirs(os.path.join(path, "recipes"), exist_ok=True)
+        except OSError as error:
+            raise StoreError(path, f"cannot be made: {error.strerror}") from error
+        with _locked(os.path.join(path, "lock")), self._told():
+            # Without implicit transactions: each one is written down where it begins.
+            self._db = sqlite3.connect(os.path.join(path, "tarbiter.db"), timeout=BUSY_S, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._migrate()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise StoreError(self.path, f"tarbiter.db: {error}") from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                # A full disk has ended the transaction already.
+                with contextlib.suppress(sqlite3.OperationalError):
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _migrate(self) -> None:
+        with self._transaction() as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version > len(MIGRATIONS):
+                raise StoreError(
+                    self.path,
+                    f"was written by a newer tarbiter (schema {version}; this one knows {len(MIGRATIONS)})",
+                )
+            for number, migration in enumerate(MIGRATIONS[version:], version + 1):
+                for statement in filter(str.strip, migration.split(";")):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {number:d}")
+
+    def begin(self, path: str, asked: Asked) -> int:
+        """The number of the run in the directory `path`: the one it has already when it is resumed."""
+        where = os.path.abspath(path)
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO runs (began, path, seed, asked) VALUES (?, ?, ?, ?) ON CONFLICT (path) DO NOTHING",
+                (now(), where, asked.seed, msgspec.msgpack.encode(asked)),
+            )
+            (number,) = db.execute("SELECT id FROM runs WHERE path = ?", (where,)).fetchone()
+        return int(number)
+
+    def progress(self, run: int, cases: int, seconds: float) -> None:
+        """Write down how far a run came."""
+        with self._transaction() as db:
+            db.execute("UPDATE runs SET cases = ?, seconds = ? WHERE id = ?", (cases, seconds, run))
+
+    def add(self, kept: Kept, run: int) -> bool:
+        """Keep a finding that `run` saw; False when an earlier run had seen it (then only the sighting is new)."""
+        data = kept.case.encode()
+        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        folder = os.path.join(self.path, "recipes", digest[:2])
+        file = os.path.join(folder, f"{digest}.toml")
+        try:
+            if not os.path.exists(file):
+                os.makedirs(folder, exist_ok=True)
+                write(file, data)
+        except OSError as error:
+            raise StoreError(self.path, f"a case cannot be written: {error.strerror}") from error
+        blob = zlib.compress(msgspec.msgpack.encode(kept))
+        row = (kept.id, kept.invariant, kept.rank, f"{digest[:2]}/{digest}.toml", len(data), run, blob)
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO findings (id, invariant, rank, recipe, size, run, kept) VALUES (?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO NOTHING",
+                row,
+            )
+            db.execute("INSERT INTO sightings (finding, run) VALUES (?, ?) ON CONFLICT DO NOTHING", (kept.id, run))
+            (first,) = db.execute("SELECT run FROM findings WHERE id = ?", (kept.id,)).fetchone()
+        # Also true for a run that was killed right here and now sees it again.
+        return bool(first == run)
+
+    def seen(self, finding: str, run: int) -> bool:
+        """Note that `run` saw a finding by its signature; False when the store does not have it."""
+        with self._transaction() as db:
+            if db.execute("SELECT 1 FROM findings WHERE id = ?", (finding,)).fetchone() is None:
+                return False
+            db.execute("INSERT INTO sightings (finding, run) VALUES (?, ?) ON CONFLICT DO NOTHING", (finding, run))
+        return True
+
+    def findings(self, *statuses: str) -> Iterator[Entry]:
+        """The findings with one of `statuses` (none given: all), the gravest first, then the shortest."""
+        marks = ", ".join("?" * len(statuses))
+        where = f"WHERE status IN ({marks})" if statuses else ""
+        yield from self._entries(f"{where} ORDER BY rank, size, findings.id", statuses)
+
+    def get(self, prefix: str) -> Entry:
+        """The finding whose id begins with `prefix`. Raises StoreError when there is none, or more than one."""
+        if not prefix or not prefix.isalnum():
+            raise StoreError(self.path, f"{prefix!r} is no id, nor the beginning of one")
+        found = list(self._entries("WHERE findings.id GLOB ? ORDER BY findings.id LIMIT 11", (f"{prefix}*",)))
+        if not found:
+            raise StoreError(self.path, f"no finding begins with {prefix}; `tarbiter triage list` has them")
+        if len(found) > 1:
+            raise StoreError(self.path, f"{prefix} is not enough: {', '.join(one.kept.id for one in found)}")
+        return found[0]
+
+    def _entries(self, tail: str, values: tuple[object, ...]) -> Iterator[Entry]:
+        query = (
+            "SELECT kept, status, reason, changed, recipe, size, began, "  # noqa: S608  # `tail` is ours, values are bound
+            "(SELECT count(*) FROM sightings WHERE finding = findings.id) "
+            f"FROM findings JOIN runs ON runs.id = findings.run {tail}"
+        )
+        with self._told():
+            rows = self._db.execute(query, values).fetchall()
+        for blob, status, reason, changed, recipe, size, began, runs in rows:
+            yield Entry(
+                kept=msgspec.msgpack.decode(zlib.decompress(blob), type=Kept),
+                status=status,
+                reason=reason,
+                changed=changed,
+                recipe=os.path.join(self.path, "recipes", recipe),
+                size=size,
+                first_seen=began,
+                runs=runs,
+            )
+
+    def mark(self, finding: str, status: str, reason: str) -> None:
+        """Set the triage status of the finding with this id."""
+        if status not in STATUSES:
+            raise ValueError(f"{status!r} is no status; there are {', '.join(STATUSES)}")
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE findings SET status = ?, reason = ?, changed = ? WHERE id = ?",
+                (status, reason, now(), finding),
+            )
+
+    def counts(self) -> dict[str, int]:
+        """How many findings have each status."""
+        with self._told():
+            return dict(self._db.execute("SELECT status, count(*) FROM findings GROUP BY status ORDER BY status"))

@@ -1,0 +1,36 @@
+"""Findings written by hand, for the tests of what keeps them."""
+
+from __future__ import annotations
+
+from harness.archive.case import Case
+from harness.archive.recipe import Member, Recipe
+from harness.campaign.runs import Asked
+from harness.contest.observation import Job, Node, Observation
+from harness.judge.signature import Signature
+from harness.triage.investigate import Finding
+from harness.triage.target import Target
+from harness.triage.trial import Trial
+
+ASKED = Asked(seed=7, contestants={"one": "1", "two": "2"}, facets=("names",), environment={"python": "3"})
+CASE = Case(recipe=Recipe(parts=(Member(name=b"a\xff/"),)))
+
+
+def finding(name: bytes) -> Finding:
+    """A finding as triage makes them: two contestants that leave different names."""
+    seen = (
+        Observation(contestant="one", family="one", status="extracted", tree=(Node(path=name, type="file"),)),
+        Observation(contestant="two", family="two", status="extracted"),
+    )
+    trial = Trial(Job(archive=b"", contestants=("one", "two")), seen)
+    divergence = trial.divergence(cause=(repr(name),))
+    assert isinstance(divergence.signature, Signature)
+    return Finding(
+        target=Target("no-smuggling", "one", "two", "names"),
+        case=CASE,
+        trial=trial,
+        divergence=divergence,
+        causes=("file name",),
+        places=("'a': bytes 0x0-0x1ff",),
+        probes=3,
+        complete=True,
+    )
