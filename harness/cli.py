@@ -327,6 +327,7 @@ def _job(loaded: Loaded, names: tuple[str, ...], world: World | None, schedule: 
         contestants=names,
         world=world or case.world,
         schedule=schedule or case.schedule,
+        twice=True,
     )
 
 

@@ -19,6 +19,7 @@ Status: TypeAlias = Literal[
     "hung",  # no answer within the time limit, and again when run alone
     "over-limit",  # memory, disk, descriptors or processes beyond the cell's limits
     "unavailable",  # it is not installed, or cannot do this (`error` says which)
+    "flaky",  # two runs of the same came out differently: `both` has them, and nobody is compared with it
     "harness-fault",  # our side failed: never a finding
 ]
 
@@ -105,6 +106,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     overhead_ns: int = 0
     """Preparing the destination, snapshot, canaries, clean-up."""
     peak_kib: int = 0
+    both: tuple[Observation, ...] = ()
+    """flaky: the two observations that differ, the first one first."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -115,4 +118,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     world: World = World()
     schedule: Schedule = WHOLE
     listing: bool = False
-    """Also ask commands for their listing, by a second call. (Drivers list anyway.)"""
+    """Also ask for the members' names: of commands by a second call. (Drivers in the worker list anyway.)"""
+    twice: bool = False
+    """Run every contestant a second time, and call those flaky that do something else then."""

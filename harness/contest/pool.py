@@ -62,6 +62,31 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Processes and threads together, besides those that persistent drivers keep (`Table.threads`)."""
 
 
+def essence(seen: Observation) -> tuple[object, ...]:
+    """What has to be the same in two runs of the same. Times and wording need not."""
+    tree = [(n.path, n.type, n.mode, n.size, n.data, n.digest, n.link, n.group) for n in seen.tree]
+    return seen.status, tree, seen.escapes
+
+
+def steady(first: Observation, second: Observation) -> Observation:
+    """The second of two runs of the same; a flaky one with both when they differ."""
+    if essence(first) == essence(second):
+        return second
+    return Observation(
+        contestant=second.contestant,
+        version=second.version,
+        family=second.family,
+        status="flaky",
+        error=f"{first.status}, and {second.status} when run again"
+        if first.status != second.status
+        else f"{first.status} both times, but not with the same outcome",
+        error_class="flaky",
+        both=(first, second),
+        wall_ns=second.wall_ns,
+        overhead_ns=second.overhead_ns,
+    )
+
+
 class _Item(msgspec.Struct):
     """Work for a cell: some contestants (by their place in the job) of job number `index`."""
 
@@ -291,6 +316,8 @@ class _Run:
         self.open: dict[int, tuple[Job, list[Observation | None]]] = {}
         self.first: dict[tuple[int, int], Observation] = {}
         """What was seen when something was run for the first time and is run again, by job and place."""
+        self.once: dict[tuple[int, int], Observation] = {}
+        """What was seen of what a job asks to run twice, while the second run is due."""
         self.pulled = 0
         self.size = 1
         """Jobs in the next batch: it grows, so that a few jobs go to many cells and many in large batches."""
@@ -422,6 +449,12 @@ class _Run:
             before = self.first.pop(key)
             note = f"run twice: {before.status} first ({before.error_class})"
             observation = msgspec.structs.replace(observation, notes=(*observation.notes, note))
+        elif item.job.twice:
+            if key not in self.once:
+                self.once[key] = observation
+                self.again.append(_Item(item.index, item.job, (place,)))
+                return
+            observation = steady(self.once.pop(key), observation)
         self.open[item.index][1][place] = observation
 
     def _lost(self, cell: Cell) -> None:

@@ -46,7 +46,7 @@ class Divergence(msgspec.Struct, frozen=True, omit_defaults=True):
     rules: tuple[Rule, ...] = ()
     """The normalising rules that were in force for the compared facets."""
     left_out: tuple[tuple[str, str], ...] = ()
-    """Contestants that were asked and not compared (unavailable, harness-fault), with the reason."""
+    """Contestants that were asked and not compared (unavailable, flaky, harness-fault), with the reason."""
     signature: Signature | None = None
     """None where nothing differs."""
 
@@ -54,7 +54,7 @@ class Divergence(msgspec.Struct, frozen=True, omit_defaults=True):
 LIMIT = 50
 """Differences told for each facet of a group. Trees of thousands of names would say the same thing for pages."""
 
-NOT_COMPARED = ("unavailable", "harness-fault")
+NOT_COMPARED = ("unavailable", "flaky", "harness-fault")
 """Statuses that say nothing of the contestant's reading of the archive."""
 
 _LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

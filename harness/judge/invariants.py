@@ -217,7 +217,7 @@ PROMISES: dict[str, str] = {invariant.name: invariant.promise for invariant in I
 
 def arrival(whole: Observation, other: Observation) -> Broken | None:
     """What differs between two runs of one contestant on one archive, whose bytes arrived in two ways."""
-    if {whole.status, other.status} & {"unavailable", "harness-fault"}:
+    if {whole.status, other.status} & {"unavailable", "flaky", "harness-fault"}:
         return None
     status = differences("status", whole, other)
     facets, paths, evidence = _meaning(whole, other)

@@ -27,6 +27,7 @@ STYLES = {
     "hung": "bold red",
     "over-limit": "bold red",
     "unavailable": "dim",
+    "flaky": "magenta",
     "harness-fault": "bold magenta",
 }
 

@@ -36,6 +36,11 @@ def behave(order: Order) -> None:
     _write(f"{order.dest}/file", order.archive[:10])
 
 
+def waver(order: Order) -> None:
+    """Does something else each time."""
+    _write(f"{order.dest}/file", os.urandom(8))
+
+
 def nothing(_order: Order) -> None:
     return
 

@@ -15,10 +15,11 @@ from harness.contest.observation import Job
 from harness.contest.pool import BATCH, Limits, Pool
 from harness.contest.registry import RegistryError
 from harness.contest.sandbox import SandboxError
+from harness.judge.compare import compare
 
 from .hostile import TIME_S, hostile
 
-CONTESTANTS = [hostile(mode) for mode in ("behave", "nothing", "crash", "create_beside", "raise_value")]
+CONTESTANTS = [hostile(mode) for mode in ("behave", "nothing", "crash", "create_beside", "raise_value", "waver")]
 LIMITS = Limits(time_s=TIME_S)
 
 
@@ -110,6 +111,38 @@ def test_nothing_is_left_of_an_interrupted_pool() -> None:
     for pid in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("behave", "extracted"),
+        ("nothing", "extracted"),
+        ("crash", "crashed"),
+        ("create_beside", "extracted"),
+        ("raise_value", "crashed"),
+    ],
+)
+def test_what_is_the_same_twice_is_told_once(pool: Pool, name: str, status: str) -> None:
+    (seen,) = pool.run(Job(archive=b"0123456789", contestants=(name,), twice=True))
+    assert (seen.status, seen.both) == (status, ())
+
+
+def test_what_is_not_the_same_twice_is_flaky(pool: Pool) -> None:
+    asked = [Job(archive=b"%d" % number, contestants=("behave", "waver"), twice=True) for number in range(30)]
+    for _, (steady, flaky) in pool.map(asked):
+        assert steady.status == "extracted"
+        assert (flaky.status, flaky.family, flaky.tree) == ("flaky", "hostile", ())
+        assert [one.status for one in flaky.both] == ["extracted", "extracted"]
+        assert flaky.both[0].tree[1].data != flaky.both[1].tree[1].data
+        divergence = compare((steady, flaky), facets=("content",))
+        assert divergence.agreed
+        assert divergence.left_out == (("waver", "flaky: extracted both times, but not with the same outcome"),)
+
+
+def test_once_is_enough_when_nobody_asks(pool: Pool) -> None:
+    (seen,) = pool.run(Job(archive=b"", contestants=("waver",)))
+    assert seen.status == "extracted"
 
 
 def test_a_job_for_somebody_unknown(pool: Pool) -> None:
