@@ -40,6 +40,7 @@ from .report import session
 from .report.console import STYLES, verdict
 from .triage.locate import Index
 from .triage.trial import trials
+from .triaging import triage
 
 DIFFERS, COULD_NOT_RUN, INTERRUPTED = 1, 2, 130
 
@@ -475,6 +476,7 @@ def contestants(ctx: click.Context, as_json: bool) -> None:
 
 
 contestants.add_command(install_command)
+main.add_command(triage)
 
 
 @main.command()

@@ -1,0 +1,330 @@
+"""The command `tarbiter triage`: one exemplar of each cause, ranked; accept, promote, dismiss it or pass it on."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import sys
+from typing import NoReturn
+
+import click
+import msgspec
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from .archive.encode import encode
+from .archive.inspect import annotate, render
+from .archive.text import dumps, loads
+from .campaign.runs import Kept
+from .campaign.store import ACCEPTED, DISMISSED, NEW, PROMOTED, STATUSES, Entry, Store
+from .judge.invariants import PROMISES
+from .judge.ledger import Entry as Accepted
+from .judge.ledger import Ledger, dump
+from .judge.machine import page
+from .report.console import verdict
+from .report.export import export
+from .triage.locate import Index
+
+COULD_NOT_RUN = 2
+
+STORE = click.option("--store", default=".tarbiter", show_default=True, metavar="DIR", help="The project's store.")
+JSON = click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+REASON = click.option("--reason", required=True, help="Why, in a sentence: whoever comes next reads it.")
+LEDGER = click.option(
+    "--ledger", default="corpus/ledger.toml", show_default=True, metavar="FILE", help="The ledger (TOML)."
+)
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding as `tarbiter triage list --json` prints it; everything but what was observed."""
+
+    id: str
+    status: str
+    reason: str
+    invariant: str
+    rank: int
+    causes: tuple[str, ...]
+    split: tuple[str, ...]
+    families: tuple[str, ...]
+    size: int
+    first_seen: str
+    runs: int
+    recipe: str
+
+    @classmethod
+    def of(cls, entry: Entry) -> Row:
+        """The row of a finding."""
+        kept = entry.kept
+        return cls(
+            id=kept.id,
+            status=entry.status,
+            reason=entry.reason,
+            invariant=kept.invariant,
+            rank=kept.rank,
+            causes=kept.causes,
+            split=kept.split,
+            families=_families(kept),
+            size=entry.size,
+            first_seen=entry.first_seen,
+            runs=entry.runs,
+            recipe=entry.recipe,
+        )
+
+
+def _families(kept: Kept) -> tuple[str, ...]:
+    """The families that the finding is about."""
+    about = {name for broken in kept.divergence.broken for name in broken.contestants + broken.against}
+    about |= set(kept.target.contestants)
+    return tuple(sorted({one.family or one.contestant for one in kept.observations if one.contestant in about}))
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"tarbiter: {message}", err=True)
+    sys.exit(COULD_NOT_RUN)
+
+
+def _open(path: str) -> Store:
+    """The store, which must be there already: looking for findings makes none."""
+    if not os.path.exists(os.path.join(path, "tarbiter.db")):
+        _fail(f"{path}: is no store; `tarbiter fuzz --store {path}` makes one, --store names another")
+    return Store(path)
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 160
+    return Console(width=width, highlight=False)
+
+
+@click.group("triage")
+def triage() -> None:
+    """Look through what campaigns found: one exemplar of each cause, the gravest first.
+
+    \b
+    tarbiter triage list                             what nobody has looked at yet
+    tarbiter triage show 9f3a                        all about one finding (ids may be shortened)
+    tarbiter triage accept 9f3a --reason "POSIX leaves it open"
+    tarbiter triage promote 9f3a --topic names
+    """
+
+
+@triage.command("list")
+@STORE
+@JSON
+@click.option("--status", type=click.Choice([*STATUSES, "all"]), default=NEW, show_default=True)
+@click.option(
+    "--invariant", type=click.Choice([*PROMISES, "disagreement"]), help="Only findings that break this one."
+)
+@click.option("--family", help="Only findings that are about this family.")
+def list_command(store: str, as_json: bool, status: str, invariant: str | None, family: str | None) -> None:
+    """List findings by broken invariant, then by size.
+
+    \b
+    tarbiter triage list --invariant contained
+    tarbiter triage list --family tarfile --status all --json
+
+    Exit code: 0 listed (also when there are none), 2 could not run.
+    """
+    with _open(store) as opened:
+        entries = list(opened.findings(*(() if status == "all" else (status,))))
+        counts = opened.counts()
+    rows = [Row.of(entry) for entry in entries]
+    rows = [
+        row for row in rows if invariant in (None, row.invariant) and (family is None or family in row.families)
+    ]
+    if as_json:
+        click.echo(page(rows))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "status", "breaks", "causes", "about", "runs"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        causes = "; ".join(row.causes) or "; ".join(row.split[:1])
+        table.add_row(row.id, row.status, row.invariant, Text(causes), ", ".join(row.families), str(row.runs))
+    console = _console()
+    console.print(table)
+    console.print(f"{len(rows)} shown; in all: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+
+
+@triage.command()
+@click.argument("finding", metavar="ID")
+@STORE
+@JSON
+def show(finding: str, store: str, as_json: bool) -> None:
+    """Show a finding: who does what, its recipe, the bytes, the causes, how to see it again.
+
+    \b
+    tarbiter triage show 9f3a
+    tarbiter triage show 9f3a --json | jq .kept.causes
+    """
+    with _open(store) as opened:
+        entry = opened.get(finding)
+    if as_json:
+        click.echo(page(entry))
+        return
+    kept = entry.kept
+    case = loads(kept.case)
+    archive = encode(case.recipe)
+    seen = kept.observations + kept.whole
+    parts = [
+        verdict(f"{kept.id} ({entry.status})", kept.divergence, seen, Index(case.recipe, archive)),
+        Text(),
+        Text(f"{PROMISES.get(kept.invariant, 'Contestants part, and break no invariant.')}", style="bold"),
+        Text(f"causes: {'; '.join(kept.causes) or 'none found'}"),
+        *(Text(f"  {place}") for place in kept.places),
+        Text(),
+        Text(kept.case.rstrip()),
+        Text(),
+        *render(annotate(archive.data)),
+        Text(),
+        Text(f"first seen {entry.first_seen}, by {entry.runs} runs; seed {kept.seed}, case {kept.index}"),
+        *([Text(f"flaky, and left out: {', '.join(kept.flaky)}")] if kept.flaky else []),
+        *([] if kept.complete else [Text("the time ended before this was as small as it can be")]),
+        *([Text(f"{entry.status} {entry.changed}: {entry.reason}")] if entry.changed else []),
+        Text(f"again: tarbiter compare {entry.recipe} --with {','.join(o.contestant for o in kept.observations)}"),
+    ]
+    _console().print(Group(*parts), soft_wrap=True)
+
+
+@triage.command()
+@click.argument("finding", metavar="ID")
+@REASON
+@STORE
+@LEDGER
+@click.option("--link", default="", help="Where it is discussed or documented.")
+@click.option("--id", "name", default="", help="The entry's id; default: the finding's.")
+def accept(finding: str, reason: str, store: str, ledger: str, link: str, name: str) -> None:
+    """Accept a divergence: write it into the ledger, for the versions that were seen.
+
+    A newer version of a contestant that it is about opens it again; widen the range by hand where you know better.
+
+    \b
+    tarbiter triage accept 9f3a --reason "POSIX leaves it open" --link https://pubs.opengroup.org/
+    """
+    with _open(store) as opened:
+        entry = opened.get(finding)
+        kept = entry.kept
+        about = _families(kept)
+        names = [one.contestant for one in kept.observations if (one.family or one.contestant) in about]
+        accepted = Accepted(
+            id=name or kept.id,
+            reason=reason,
+            date=datetime.datetime.now(datetime.UTC).date(),
+            signature=kept.id,
+            contestants={one: f"=={kept.versions[one]}" for one in names if _readable(kept.versions.get(one, ""))},
+            link=link,
+        )
+        before = ""
+        if os.path.exists(ledger):
+            if any(accepted.id == other.id for other in Ledger.load(ledger).entries):
+                _fail(f"{ledger}: has an entry {accepted.id} already; take another --id, or change that one")
+            with open(ledger, encoding="utf-8") as file:
+                before = file.read().rstrip("\n") + "\n\n"
+        _write(ledger, before + dump(accepted))
+        opened.mark(kept.id, ACCEPTED, reason)
+    click.echo(f"{ledger}: {accepted.id} for {', '.join(accepted.contestants) or 'any version'}")
+
+
+def _readable(version: str) -> bool:
+    """Whether PEP 440 has a specifier for this version."""
+    return re.fullmatch(r"\d+(\.\d+)*", version) is not None
+
+
+def _write(path: str, text: str) -> None:
+    part = f"{path}.{os.getpid()}.part"
+    try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with open(part, "x", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(part, path)
+    except OSError as error:
+        _fail(f"{path}: cannot be written: {error.strerror}")
+
+
+@triage.command()
+@click.argument("finding", metavar="ID")
+@STORE
+@click.option("--topic", required=True, help="The folder below the corpus: names, links, pax, ...")
+@click.option("--name", default="", help="The case's file name; default: from its causes.")
+@click.option("--title", default="", help="One sentence; default: the finding's.")
+@click.option("--corpus", default="corpus", show_default=True, metavar="DIR")
+@click.option("--fixed", is_flag=True, help="For an escape: every newest release withstands it.")
+def promote(finding: str, store: str, topic: str, name: str, title: str, corpus: str, fixed: bool) -> None:
+    """Make a case of the corpus out of a finding.
+
+    A finding that leaves the destination is refused unless --fixed says that no newest release is hurt by it:
+    such a one belongs to the maintainers first.
+
+    \b
+    tarbiter triage promote 9f3a --topic names --title "A file whose name ends in a slash"
+    """
+    with _open(store) as opened:
+        kept = opened.get(finding).kept
+        if kept.invariant == "contained" and not fixed:
+            about = ", ".join(_families(kept))
+            _fail(f"{kept.id} leaves the destination ({about}): tell the maintainers first, then say --fixed")
+        slug = name or re.sub(r"[^a-z0-9]+", "-", "-".join(kept.causes[:2]).lower()).strip("-")[:60] or kept.id
+        if not all(re.fullmatch(r"[a-z0-9][a-z0-9-]*", part) for part in (topic, slug)):
+            _fail(f"{topic}/{slug}: small letters, digits and hyphens, please (--topic, --name)")
+        path = os.path.join(corpus, topic, f"{slug}.toml")
+        if os.path.lexists(path):
+            _fail(f"{path}: exists already; take another --name")
+        case = loads(kept.case)
+        _write(path, dumps(msgspec.structs.replace(case, title=title or case.title)))
+        opened.mark(kept.id, PROMOTED, path)
+    click.echo(path)
+
+
+@triage.command()
+@click.argument("finding", metavar="ID")
+@REASON
+@STORE
+def dismiss(finding: str, reason: str, store: str) -> None:
+    """Put a finding aside: it stays known, and is no longer listed."""
+    with _open(store) as opened:
+        kept = opened.get(finding).kept
+        opened.mark(kept.id, DISMISSED, reason)
+    click.echo(f"{kept.id}: dismissed")
+
+
+@triage.command("export")
+@click.argument("finding", metavar="ID")
+@STORE
+@click.option("-o", "--output", default="", metavar="DIR", help="The new directory; default: finding-ID.")
+def export_command(finding: str, store: str, output: str) -> None:
+    """Write a directory for a bug report: archive, case, words, and a script that needs no tarbiter.
+
+    Each script is run in a cell before it is offered.
+    """
+    with _open(store) as opened:
+        kept = opened.get(finding).kept
+    where = output or f"finding-{kept.id}"
+    for script in export(kept, where):
+        click.echo(
+            f"{where}/reproduce-{script.contestant}.sh"
+            if script.line
+            else f"{script.contestant}: no script: {script.why_not}"
+        )
+    click.echo(where)
+
+
+@triage.command()
+@STORE
+@LEDGER
+@JSON
+def stale(store: str, ledger: str, as_json: bool) -> None:
+    """List the entries of the ledger that no finding of the store matches any more.
+
+    Exit code: 0 none, 1 some, 2 could not run.
+    """
+    read = Ledger.load(ledger)
+    with _open(store) as opened:
+        for entry in opened.findings():
+            read.verdict(entry.kept.id, entry.kept.invariant, entry.kept.causes, entry.kept.versions)
+    if as_json:
+        click.echo(page([old.id for old in read.stale]))
+    else:
+        for old in read.stale:
+            click.echo(f"{old.id}: {old.reason}")
+    sys.exit(1 if read.stale else 0)

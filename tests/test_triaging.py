@@ -1,0 +1,206 @@
+"""`tarbiter triage` on a store that a real campaign filled."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.archive.cases import load
+from harness.campaign.store import Store
+from harness.cli import main
+from harness.contest.registry import everyone
+from harness.judge.ledger import Ledger
+
+RING = "extractor-compat,tarfile-fully-trusted,gnu-tar"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(main, [str(one) for one in arguments])
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the findings of a short campaign."""
+    if any(one.missing for one in everyone() if one.name == "gnu-tar"):
+        pytest.skip("GNU tar is not here")
+    folder = tmp_path_factory.mktemp("triage")
+    store = folder / "store"
+    done = run("fuzz", "--cases", "60", "--seed", "3", "--with", RING, "-o", folder / "run", "--store", store)
+    assert done.exit_code == 1, done.output
+    return store
+
+
+@pytest.fixture
+def store(filled: Path, tmp_path: Path) -> Path:
+    shutil.copytree(filled, tmp_path / "store")
+    return tmp_path / "store"
+
+
+def ids(store: Path, *options: str) -> list[str]:
+    result = run("triage", "list", "--store", store, "--json", *options)
+    assert result.exit_code == 0, result.output
+    return [row["id"] for row in json.loads(result.stdout)]
+
+
+def first(store: Path, invariant: str = "no-smuggling") -> str:
+    return ids(store, "--invariant", invariant)[0]
+
+
+def test_the_list_is_ranked(store: Path) -> None:
+    rows = json.loads(run("triage", "list", "--store", store, "--json").stdout)
+    assert [(row["rank"], row["size"]) for row in rows] == sorted((row["rank"], row["size"]) for row in rows)
+    table = run("triage", "list", "--store", store).stdout
+    assert all(row["id"] in table for row in rows)
+    assert f"{len(rows)} shown" in table
+
+
+def test_the_list_may_be_narrowed(store: Path) -> None:
+    everything = ids(store)
+    smuggled = ids(store, "--invariant", "no-smuggling")
+    assert 0 < len(smuggled) < len(everything)
+    assert ids(store, "--family", "gnu-tar") != everything
+    assert ids(store, "--family", "nobody") == []
+    assert ids(store, "--status", "dismissed") == []
+
+
+def test_show_has_all_that_is_needed(store: Path) -> None:
+    one = first(store)
+    text = run("triage", "show", one[:6], "--store", store)
+    assert text.exit_code == 0
+    for wanted in ("causes:", "part = [", "0x00000000  part 0", "again: tarbiter compare", "broken no-smuggling"):
+        assert wanted in text.stdout
+    record = json.loads(run("triage", "show", one, "--store", store, "--json").stdout)
+    assert record["kept"]["id"] == one
+    again = text.stdout.rpartition("again: tarbiter ")[2].split()
+    assert run(*again).exit_code == 1
+
+
+def test_an_accepted_finding_is_in_the_ledger_and_no_longer_new(store: Path, tmp_path: Path) -> None:
+    one, ledger = first(store), tmp_path / "below" / "ledger.toml"
+    accept = ("triage", "accept", one, "--store", store, "--ledger", ledger, "--reason", 'it is "so"')
+    assert run(*accept).exit_code == 0
+    (entry,) = Ledger.load(str(ledger)).entries
+    assert (entry.signature, entry.reason) == (one, 'it is "so"')
+    assert set(entry.contestants) <= set(RING.split(","))
+    assert one not in ids(store)
+    assert one in ids(store, "--status", "accepted")
+    again = run(*accept)
+    assert (again.exit_code, "has an entry" in again.stderr) == (2, True)
+    assert run("triage", "stale", "--store", store, "--ledger", ledger).exit_code == 0
+    other = next(other for other in ids(store) if other != one)
+    assert run("triage", "accept", other, "--store", store, "--ledger", ledger, "--reason", "so").exit_code == 0
+    assert len(Ledger.load(str(ledger)).entries) == 2
+
+
+def test_a_campaign_with_this_ledger_finds_it_accepted(store: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.toml"
+    for one in ids(store):
+        run("triage", "accept", one, "--store", store, "--ledger", ledger, "--reason", "so")
+    same = ("--cases", "60", "--seed", "3", "--with", RING, "--ledger", ledger)
+    done = run("fuzz", *same, "-o", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert "accepted by the ledger" in done.stdout
+
+
+def test_what_nothing_matches_is_stale(store: Path, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.toml"
+    ledger.write_text('[[accepted]]\nid = "old"\nreason = "it was"\ndate = 2026-01-31\nsignature = "0000000000"\n')
+    result = run("triage", "stale", "--store", store, "--ledger", ledger)
+    assert (result.exit_code, result.stdout) == (1, "old: it was\n")
+    assert json.loads(run("triage", "stale", "--store", store, "--ledger", ledger, "--json").stdout) == ["old"]
+
+
+def test_a_promoted_finding_is_a_case(store: Path, tmp_path: Path) -> None:
+    one = first(store)
+    promote = ("triage", "promote", one, "--store", store, "--topic", "names", "--corpus", tmp_path / "corpus")
+    result = run(*promote, "--title", "A title of its own")
+    assert result.exit_code == 0, result.output
+    loaded = load(result.stdout.strip())
+    assert loaded.case is not None
+    assert loaded.case.title == "A title of its own"
+    with Store(str(store)) as opened:
+        entry = opened.get(one)
+        assert loaded.archive == load(entry.recipe).archive
+        assert (entry.status, entry.reason) == ("promoted", result.stdout.strip())
+    again = run(*promote)
+    assert (again.exit_code, "exists already" in again.stderr) == (2, True)
+
+
+def test_an_escape_is_not_published_by_accident(store: Path, tmp_path: Path) -> None:
+    one = first(store, "contained")
+    promote = ("triage", "promote", one, "--store", store, "--topic", "links", "--corpus", tmp_path / "corpus")
+    refused = run(*promote)
+    assert (refused.exit_code, "maintainers" in refused.stderr) == (2, True)
+    assert not (tmp_path / "corpus").exists()
+    assert run(*promote, "--fixed").exit_code == 0
+
+
+def test_a_dismissed_finding_is_still_known(store: Path, tmp_path: Path) -> None:
+    one = first(store)
+    assert run("triage", "dismiss", one, "--store", store, "--reason", "seen often").exit_code == 0
+    assert one not in ids(store)
+    assert one in ids(store, "--status", "dismissed")
+    done = run("fuzz", "--cases", "60", "--seed", "3", "--with", RING, "-o", tmp_path / "r", "--store", store)
+    assert done.exit_code == 0, done.output
+
+
+def test_an_export_needs_no_tarbiter(store: Path, tmp_path: Path) -> None:
+    one = next(
+        row["id"]
+        for row in json.loads(run("triage", "list", "--store", store, "--json").stdout)
+        if row["invariant"] == "no-smuggling" and {"tarfile", "gnu-tar"} <= set(row["families"])
+    )
+    result = run("triage", "export", one, "--store", store, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"archive.tar", "case.toml", "README.md", "reproduce-gnu-tar.sh"} <= files
+    assert "reproduce-tarfile-fully-trusted.sh" in files
+    assert (tmp_path / "out" / "archive.tar").read_bytes() == load(str(tmp_path / "out" / "case.toml")).archive
+    for script in (tmp_path / "out").glob("*.sh"):
+        assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
+        assert script.name in (tmp_path / "out" / "README.md").read_text()
+    again = run("triage", "export", one, "--store", store, "-o", tmp_path / "out")
+    assert (again.exit_code, "exists already" in again.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("list",), "is no store"),
+        (("show", "abc"), "is no store"),
+        (("accept", "abc", "--reason", "so"), "is no store"),
+        (("stale",), "cannot be read"),
+    ],
+)
+def test_without_a_store(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    more = ("--ledger", tmp_path / "ledger.toml") if arguments[0] in ("accept", "stale") else ()
+    result = run("triage", *arguments, "--store", tmp_path / "none", *more)
+    assert (result.exit_code, says in result.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("show", "zz"), "no finding begins with zz"),
+        (("show", ""), "is no id"),
+        (("dismiss", "zz", "--reason", "so"), "no finding begins with zz"),
+        (("dismiss", "zz"), "Missing option '--reason'"),
+        (("list", "--invariant", "peace"), "'peace' is not one of"),
+    ],
+)
+def test_what_cannot_run_ends_with_2(store: Path, arguments: tuple[str, ...], says: str) -> None:
+    result = run("triage", *arguments, "--store", store)
+    assert (result.exit_code, says in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("topic", ["../names", "Names", "na mes", ""])
+def test_a_topic_is_a_plain_word(store: Path, tmp_path: Path, topic: str) -> None:
+    result = run("triage", "promote", first(store), "--store", store, "--topic", topic, "--corpus", tmp_path / "c")
+    assert (result.exit_code, "small letters" in result.stderr) == (2, True)
+    assert not (tmp_path / "c").exists()
