@@ -7,15 +7,17 @@
 outside its destination, follows a link, or keeps quiet about what it changed.
 """
 
-from .drivers import Extraction, extract, extract_async, members
-from .errors import CompressionError, FormatError, LimitError, RefusedError, TarError
+from .drivers import check, extract, extract_async, members
+from .errors import ArgumentError, CompressionError, FormatError, LimitError, RefusedError, TarError
 from .events import ArchiveEnd, Data, Kind, Member, Need
+from .extraction import Extraction, Options
 from .limits import Limits
 from .parser import Parser
-from .report import Report, Row
+from .report import Note, Report, Row
 
 __all__ = [
     "ArchiveEnd",
+    "ArgumentError",
     "CompressionError",
     "Data",
     "Extraction",
@@ -25,11 +27,14 @@ __all__ = [
     "Limits",
     "Member",
     "Need",
+    "Note",
+    "Options",
     "Parser",
     "RefusedError",
     "Report",
     "Row",
     "TarError",
+    "check",
     "extract",
     "extract_async",
     "members",

@@ -1,7 +1,7 @@
 """Errors: whose fault it is is the type, what exactly it was is a stable code, where it was is a byte offset.
 
 A `TarError` is the archive's fault. An `OSError` is the destination's (no space, no permission) and passes through
-as it came. Anything else that escapes from this package is a bug in it.
+as it came, and an `ArgumentError` is the caller's. Anything else that escapes from this package is a bug in it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .report import Report
+
+
+class ArgumentError(ValueError):
+    """The caller's fault: an argument that means nothing, or two that exclude each other."""
 
 
 class TarError(Exception):

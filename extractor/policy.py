@@ -9,13 +9,14 @@ Nothing here looks at the disk. What is already at the destination is the writer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import rules
 from .errors import RefusedError
 from .events import ArchiveEnd, Kind, Member
 from .layout import OFFSETS
 from .limits import Limits
+from .selection import Selection, clean
 
 NAME_MAX = 255
 """Bytes of one path component that Linux file systems hold."""
@@ -49,25 +50,27 @@ def refuse(code: str, member: Member, detail: str, field: str) -> RefusedError:
     return RefusedError(code, offset, detail, field, member.path)
 
 
-def clean(path: bytes) -> list[bytes]:
-    """The components of a path that mean anything; `..` stays."""
-    return [part for part in path.split(b"/") if part and part != b"."]
-
-
 class Policy:
     """Decides member by member; remembers what the archive has made so far. One object for one archive."""
 
     name = "compat"
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, selection: Selection | None = None) -> None:
         self.limits = limits or Limits()
+        self.selection = selection or Selection()
         self.made: dict[bytes, Kind] = {}
         """What each path that was decided to be written is, by its clean name."""
 
     def decide(self, member: Member) -> Decision:
-        """What to do with a member. Raises RefusedError."""
+        """What to do with a member. Raises RefusedError.
+
+        A member that is not wanted is skipped unseen. The name of one that is must not climb before its leading
+        components are taken off, and everything else is asked of what is left of it then.
+        """
         parts = clean(member.path)
         code = detail = ""
+        if not self.selection.wants(parts):
+            return Decision("skip", member.kind, b"", code="only.other", detail="is not among what was asked for")
         if not member.path:
             raise refuse("name.empty", member, "a member without a name", "name")
         if b".." in parts:
@@ -75,6 +78,11 @@ class Policy:
         if not parts:
             return Decision(
                 "skip", member.kind, b"", code="name.destination", detail="names the destination itself"
+            )
+        parts = parts[self.selection.strip :]
+        if not parts:
+            return Decision(
+                "skip", member.kind, b"", code="strip.nothing-left", detail="no component of its name is left"
             )
         if len(parts) > self.limits.depth:
             raise refuse("limit.depth", member, f"{len(parts)} levels, and {self.limits.depth} are allowed", "name")
@@ -159,7 +167,11 @@ class Policy:
             raise refuse("link.empty", member, "a hard link without a target", "linkname")
         if b".." in parts:
             raise refuse("link.climbs", member, "a hard link to something outside the destination", "linkname")
+        parts = parts[self.selection.strip :]
         target = b"/".join(parts)
+        if self.selection.active and target not in self.made:
+            words = f"its target {ascii(member.linkname)[1:]} was not extracted"
+            return Decision("skip", Kind.HARDLINK, path, code="link.not-extracted", detail=words)
         if self.made.get(target) not in (Kind.FILE, Kind.HARDLINK):
             raise refuse("link.target", member, f"no earlier file is called {ascii(target)[1:]}", "linkname")
         if target == path:
@@ -168,12 +180,20 @@ class Policy:
             code, detail = "link.absolute-hardlink", "leading slashes of the target were taken off"
         return Decision("write", Kind.HARDLINK, path, link=target, code=code, detail=detail)
 
-    def finish(self, end: ArchiveEnd, rest_is_zero: bool) -> None:
-        """The archive has ended; `rest_is_zero`: nothing but zeros lies behind. Raises RefusedError."""
+    def finish(self, end: ArchiveEnd, rest_is_zero: bool) -> list[tuple[str, str, int]]:
+        """The archive has ended; `rest_is_zero`: nothing but zeros lies behind. Raises RefusedError.
 
-    def wants_rest(self) -> bool:
-        """Whether what lies behind the end matters."""
-        return False
+        Returns code, detail and offset of whatever is odd about the end and accepted.
+        """
+        found = []
+        if end.dangling:
+            found.append(("end.dangling", "an extension that no member follows", end.dangling[0].offset))
+        if end.blocks < 2:
+            found.append(("end.blocks", f"{end.blocks} zero blocks instead of two", end.offset))
+        if not rest_is_zero:
+            found.append(("end.trailing", "something behind the end, not looked at", end.offset))
+        found += [("only.not-found", f"no member is {ascii(name)[1:]}", -1) for name in self.selection.missing()]
+        return found
 
 
 class Strict(Policy):
@@ -181,31 +201,42 @@ class Strict(Policy):
 
     name = "strict"
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        super().__init__(limits)
+    def __init__(self, limits: Limits | None = None, selection: Selection | None = None) -> None:
+        super().__init__(limits, selection)
         self._state = rules.State()
+        self._stripped = rules.State() if self.selection.strip else None
+        """The same for the names that are left once leading components are off: they must not meet either."""
 
     def decide(self, member: Member) -> Decision:
-        """What to do with a member. Raises RefusedError, with the code of the rule it breaks."""
+        """What to do with a member. Raises RefusedError, with the code of the rule it breaks.
+
+        The rules hold for every member, wanted or not: it is the archive that has one meaning, or none.
+        """
         for rule in rules.MEMBER_RULES:
             broken = rule(member, self._state)
             if broken is not None:
                 raise RefusedError(broken.code, broken.offset, broken.detail, broken.field, member.path)
         decision = super().decide(member)
-        if decision.code and decision.code != "name.destination":
+        if decision.code and decision.code not in _NOT_WANTED:
             raise refuse("strict.changed", member, f"{decision.code}: {decision.detail}", "name")
-        self._state.add(member, decision.path)
+        self._state.add(member, b"/".join(clean(member.path)))
+        if self._stripped is not None and decision.action == "write":
+            left = replace(member, path=decision.path)
+            broken = rules.duplicates(left, self._stripped)
+            if broken is not None:
+                raise RefusedError(broken.code, broken.offset, broken.detail, broken.field, member.path)
+            self._stripped.add(left, decision.path)
         return decision
 
-    def finish(self, end: ArchiveEnd, rest_is_zero: bool) -> None:
+    def finish(self, end: ArchiveEnd, rest_is_zero: bool) -> list[tuple[str, str, int]]:
         """The archive has ended. Raises RefusedError."""
         broken = rules.end_of_archive(end, rest_is_zero)
         if broken is not None:
             raise RefusedError(broken.code, broken.offset, broken.detail, broken.field)
+        return super().finish(end, rest_is_zero)
 
-    def wants_rest(self) -> bool:
-        """Always: what lies behind the end must be zeros."""
-        return True
 
+_NOT_WANTED = frozenset(("name.destination", "only.other", "strip.nothing-left", "link.not-extracted"))
+"""Why strict may skip a member: nothing in the archive has a second meaning by it."""
 
 POLICIES: dict[str, type[Policy]] = {"compat": Policy, "strict": Strict}

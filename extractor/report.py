@@ -1,9 +1,17 @@
-"""The report: what became of every member, for people and for programs."""
+"""The report: what became of every member and every byte, for people and for programs."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+
+OUTCOMES = ("written", "changed", "skipped", "refused", "listed", "partial", "undone")
+"""Everything that may become of a member; `Row` says what each means."""
+
+ASKED = frozenset(("name.destination", "only.other", "strip.nothing-left", "path.kept"))
+"""Codes of skipped members that the caller asked to have skipped, or of which there is nothing to make (`./`)."""
 
 
 @dataclass(slots=True)
@@ -11,8 +19,10 @@ class Row:
     """One member and its outcome.
 
     `outcome` is `written`, `changed` (written, but not as the archive says), `skipped` (not extracted, by its
-    type), `refused` (the archive was refused because of it), or `listed` (nothing was to be written). `code` says
-    why, for everything but `written` and `listed`.
+    type or because it was not asked for), `refused` (the archive was refused because of it), `listed` (it would
+    have been written), `partial` (an error came before its body was complete) or `undone` (made, and taken back
+    after an error). `code` says why it is not simply written. The member's bytes of the archive, extensions and
+    padding included, are those from `offset` up to `stop`.
     """
 
     path: bytes
@@ -22,11 +32,28 @@ class Row:
     outcome: str
     code: str = ""
     detail: str = ""
+    stop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What concerns no single member: a code, what it is about in words, and a byte of the archive (-1: none)."""
+
+    code: str
+    detail: str
+    offset: int = -1
+
+    def __str__(self) -> str:
+        return f"{self.code}{f' at byte {self.offset:#x}' if self.offset >= 0 else ''}: {self.detail}"
 
 
 @dataclass(slots=True)
 class Report:
-    """What `extract` did. Bytes of the archive that rows and the end do not account for are errors, not silence."""
+    """What `extract` did. Bytes of the archive that rows and the end do not account for are errors, not silence.
+
+    The rows follow each other without gaps: each begins where the one before stopped. What lies from `end` up to
+    `archive_bytes` is the end of the archive: extensions without a member, zero blocks, what is behind them.
+    """
 
     members: list[Row] = field(default_factory=list)
     policy: str = ""
@@ -35,22 +62,54 @@ class Report:
     """Bytes of the uncompressed archive that were read."""
     body_bytes: int = 0
     """Bytes of bodies that were written."""
-    notes: list[str] = field(default_factory=list)
+    end: int = -1
+    """First byte behind the last member; -1 when the archive was not read to its end."""
+    notes: list[Note] = field(default_factory=list)
     """What concerns no single member: directories whose time could not be set, and the like."""
 
     def count(self, outcome: str) -> int:
         """How many members had this outcome."""
         return sum(row.outcome == outcome for row in self.members)
 
-    def to_json(self) -> str:
-        """The whole report; what is not UTF-8 in paths becomes surrogate escapes, as in Python's own paths."""
-        rows = [asdict(row) | {"path": row.path.decode("utf-8", "surrogateescape")} for row in self.members]
+    def totals(self) -> dict[str, int]:
+        """How many members had each outcome: every one of `OUTCOMES`, zeros included."""
+        found = Counter(row.outcome for row in self.members)
+        return {outcome: found[outcome] for outcome in OUTCOMES}
+
+    @property
+    def complete(self) -> bool:
+        """Whether the archive was read to its end, and every member that was asked for was made."""
+        made = ("written", "changed", "listed")
+        return (
+            self.end >= 0
+            and all(row.outcome in made or (row.outcome == "skipped" and row.code in ASKED) for row in self.members)
+            and not any(note.code == "only.not-found" for note in self.notes)
+        )
+
+    def json_pieces(self, **head: object) -> Iterator[str]:
+        """The text of `to_json` piece by piece, so that a million members need not be one string."""
         whole = {
+            **head,
             "policy": self.policy,
             "compression": self.compression,
             "archive_bytes": self.archive_bytes,
             "body_bytes": self.body_bytes,
-            "notes": self.notes,
-            "members": rows,
+            "end": self.end,
+            "complete": self.complete,
+            "totals": self.totals(),
+            "notes": [asdict(note) for note in self.notes],
         }
-        return json.dumps(whole, indent=1)
+        yield json.dumps(whole, indent=1)[:-2] + ',\n "members": ['
+        comma = ""
+        for row in self.members:
+            path = row.path.decode("utf-8", "surrogateescape")
+            yield f"{comma}\n  {json.dumps(asdict(row) | {'path': path})}"
+            comma = ","
+        yield "\n ]\n}"
+
+    def to_json(self, **head: object) -> str:
+        """The whole report, with the keys of `head` in front.
+
+        What is not UTF-8 in paths becomes surrogate escapes, as in Python's own paths.
+        """
+        return "".join(self.json_pieces(**head))

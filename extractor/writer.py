@@ -12,10 +12,13 @@ import errno
 import os
 import stat
 from collections import OrderedDict
+from typing import TypeAlias
 
-from .errors import RefusedError, TarError
+from . import metadata
+from .errors import ArgumentError, RefusedError, TarError
 from .events import Kind, Member
 from .policy import Decision
+from .report import Note
 
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,27 +27,46 @@ CACHED = 48
 """Directories that are kept open; an archive goes through its tree more or less in order."""
 
 EXISTING = ("replace", "keep", "refuse")
+XATTRS = ("user", "all", "none")
 
 
 class Writer:
     """Makes what is decided, below the directory `dest`. Close it, or use `abort`, in any case.
 
     `existing` says what happens to a file or link that is in a member's place before: `replace` it, `keep` it (the
-    member is skipped), or `refuse` the archive. Directories are never replaced.
+    member is skipped), or `refuse` the archive. Directories are never replaced. Modes, times, owners (by number)
+    and extended attributes (`user`: those of the user namespace) are set or left as the system makes them. What the
+    system does not let us set of owners and attributes is a change, not an error.
     """
 
-    def __init__(self, dest: int, *, existing: str = "replace", times: bool = True, modes: bool = True) -> None:
+    def __init__(
+        self,
+        dest: int,
+        *,
+        existing: str = "replace",
+        times: bool = True,
+        modes: bool = True,
+        owner: bool = False,
+        xattrs: str = "user",
+    ) -> None:
         if existing not in EXISTING:
-            raise ValueError(f"existing is one of {', '.join(EXISTING)}, not {existing!r}")
+            raise ArgumentError(f"existing is one of {', '.join(EXISTING)}, not {existing!r}")
+        if xattrs not in XATTRS:
+            raise ArgumentError(f"xattrs is one of {', '.join(XATTRS)}, not {xattrs!r}")
         self._dest = dest
         self._existing, self._times, self._modes = existing, times, modes
+        self._owner, self._xattrs = owner, xattrs
         self._open: OrderedDict[bytes, int] = OrderedDict()
-        self._late: dict[bytes, tuple[int | None, int]] = {}
+        self._late: dict[bytes, _Late] = {}
         self._file = -1
         self._file_times: tuple[int, int] | None = None
-        self.made: list[tuple[bytes, bool]] = []
+        self.made: dict[bytes, bool] = {}
         """Every path that was made here, and whether it is a directory, in order."""
-        self.notes: list[str] = []
+        self.replaced: list[bytes] = []
+        """Every path that held something before, which is gone."""
+        self.changes: list[tuple[str, str]] = []
+        """Code and detail of what could not be set of the latest member; for the caller to take."""
+        self.notes: list[Note] = []
 
     # -- directories -----------------------------------------------------------------------------------------------
 
@@ -79,13 +101,29 @@ class Writer:
             raise _in_the_way(error, path, member) from None
         try:
             os.mkdir(name, 0o777, dir_fd=above)
-            self.made.append((path, True))
+            self.made[path] = True
         except FileExistsError:
             pass  # somebody was quicker: opening it tells what it is
         try:
-            return os.open(name, _DIR, dir_fd=above)
+            return self._open_made(name, above) if path in self.made else os.open(name, _DIR, dir_fd=above)
         except OSError as error:
             raise _in_the_way(error, path, member) from None
+
+    @staticmethod
+    def _open_made(name: bytes, above: int) -> int:
+        """Open a directory that was made here. A umask may have taken even its owner's permission."""
+        try:
+            return os.open(name, _DIR, dir_fd=above)
+        except PermissionError as error:
+            # Linux changes modes without following links only by way of a descriptor.
+            fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+            try:
+                os.chmod(f"/proc/self/fd/{fd}", 0o700)
+            except FileNotFoundError:
+                raise error from None  # no /proc, as in some containers
+            finally:
+                os.close(fd)
+            return os.open(name, _DIR, dir_fd=above)
 
     def _place(self, decision: Decision, member: Member) -> tuple[int, bytes]:
         parent, _, name = decision.path.rpartition(b"/")
@@ -102,18 +140,46 @@ class Writer:
         if decision.kind is Kind.DIR:
             return self._make_directory(fd, name, decision, member)
         if decision.kind is Kind.FILE:
+            mode = decision.mode if self._modes and decision.mode is not None else 0o666
             try:
-                self._file = os.open(name, _FILE, decision.mode or 0o600, dir_fd=fd)
+                self._file = os.open(name, _FILE, mode, dir_fd=fd)
             except FileExistsError:
                 if not self._clear(fd, name, decision, member):
                     return False
-                self._file = os.open(name, _FILE, decision.mode or 0o600, dir_fd=fd)
-            self.made.append((decision.path, False))
+                self._file = os.open(name, _FILE, mode, dir_fd=fd)
+            self.made[decision.path] = False
             self._file_times = (member.mtime_ns, member.mtime_ns) if self._times else None
+            if self._owner or (member.pax and self._xattrs != "none"):
+                self.changes += self._set(self._file, self._asked(member))
             if not member.size:
                 self.finish_file()
             return True
         return self._make(decision, member, fd, name)
+
+    def _asked(self, member: Member) -> _Asked:
+        """What is to be set of a member's owner and attributes. Raises FormatError."""
+        owner = metadata.owner(member) if self._owner else None
+        return owner, metadata.xattrs(member) if self._xattrs != "none" and member.pax else ()
+
+    def _set(self, fd: int, asked: _Asked) -> list[tuple[str, str]]:
+        """Set owner and attributes of what is open; code and detail of what could not be set."""
+        owner, attributes = asked
+        changes = []
+        if owner is not None:
+            try:
+                os.fchown(fd, *owner)
+            except (OSError, OverflowError) as error:
+                changes.append(("owner.not-set", f"{owner[0]}:{owner[1]}: {error}"))
+        for name, value in attributes:
+            shown = ascii(name)[2:-1]
+            if self._xattrs == "user" and not name.startswith(b"user."):
+                changes.append(("xattr.not-set", f"{shown} is outside the user namespace"))
+                continue
+            try:
+                os.setxattr(fd, name, value)
+            except OSError as error:
+                changes.append(("xattr.not-set", f"{shown}: {error.strerror}"))
+        return changes
 
     def _make(self, decision: Decision, member: Member, fd: int, name: bytes) -> bool:
         try:
@@ -122,10 +188,23 @@ class Writer:
             if not self._clear(fd, name, decision, member):
                 return False
             self._link(decision, member, fd, name)
-        self.made.append((decision.path, False))
-        if decision.kind is Kind.SYMLINK and self._times:
-            os.utime(name, ns=(member.mtime_ns, member.mtime_ns), dir_fd=fd, follow_symlinks=False)
+        self.made[decision.path] = False
+        if decision.kind is Kind.SYMLINK:
+            self._dress_link(decision.path, member)
         return True
+
+    def _dress_link(self, path: bytes, member: Member) -> None:
+        """Owner and time of a symlink. Linux knows no attributes of links in the user namespace."""
+        fd, name = self._directory(path.rpartition(b"/")[0], member), path.rpartition(b"/")[2]
+        owner, attributes = self._asked(member)
+        if owner is not None:
+            try:
+                os.chown(name, *owner, dir_fd=fd, follow_symlinks=False)
+            except (OSError, OverflowError) as error:
+                self.changes.append(("owner.not-set", f"{owner[0]}:{owner[1]}: {error}"))
+        self.changes += [("xattr.not-set", f"{ascii(key)[2:-1]}: on a symlink") for key, _ in attributes]
+        if self._times:
+            os.utime(name, ns=(member.mtime_ns, member.mtime_ns), dir_fd=fd, follow_symlinks=False)
 
     def _link(self, decision: Decision, member: Member, fd: int, name: bytes) -> None:
         if decision.kind is Kind.SYMLINK:
@@ -149,21 +228,26 @@ class Writer:
 
     def _clear(self, fd: int, name: bytes, decision: Decision, member: Member) -> bool:
         """Make room for a member. False: what is there is to be kept."""
-        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
         offset = member.header_offset
+        try:
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return True  # somebody else made room
         if stat.S_ISDIR(status.st_mode):
             raise RefusedError("path.directory-there", offset, "a directory is in its place", "name", member.path)
-        if self._existing == "refuse":
-            raise RefusedError("path.exists", offset, "something is in its place already", "name", member.path)
-        if self._existing == "keep" and (decision.path, False) not in self.made:
-            return False
+        if decision.path not in self.made:
+            if self._existing == "refuse":
+                raise RefusedError("path.exists", offset, "something is in its place already", "name", member.path)
+            if self._existing == "keep":
+                return False
+            self.replaced.append(decision.path)
         os.unlink(name, dir_fd=fd)
         return True
 
     def _make_directory(self, fd: int, name: bytes, decision: Decision, member: Member) -> bool:
         try:
-            os.mkdir(name, 0o700 | (decision.mode or 0), dir_fd=fd)
-            self.made.append((decision.path, True))
+            os.mkdir(name, 0o700 | (decision.mode or 0) if self._modes else 0o777, dir_fd=fd)
+            self.made[decision.path] = True
         except FileExistsError:
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if not stat.S_ISDIR(status.st_mode):
@@ -171,7 +255,11 @@ class Writer:
                 raise RefusedError(
                     "path.replaces", member.header_offset, f"{what} is in a directory's place", "name", member.path
                 ) from None
-        self._late[decision.path] = (decision.mode if self._modes else None, member.mtime_ns)
+        self._late[decision.path] = (
+            decision.mode if self._modes else None,
+            member.mtime_ns,
+            self._asked(member) if self._owner or member.pax else (None, ()),
+        )
         return True
 
     def data(self, piece: memoryview) -> None:
@@ -191,17 +279,27 @@ class Writer:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Set modes and times of directories, the deepest first. What has been replaced meanwhile is noted."""
+        """Set owner, attributes, mode and time of directories, the deepest first.
+
+        What has been replaced meanwhile is noted. A directory that was there before loses permissions that the
+        archive does not give it, and gains none.
+        """
+        umask = _umask()
         for path in sorted(self._late, key=lambda one: -one.count(b"/")):
-            mode, mtime_ns = self._late[path]
+            mode, mtime_ns, asked = self._late[path]
             try:
                 fd = self._reopen(path)
             except OSError as error:
-                self.notes.append(f"{ascii(path)[1:]}: mode and time not set: {error.strerror}")
+                detail = f"{ascii(path)[1:]}: mode and time not set: {error.strerror}"
+                self.notes.append(Note("directory.not-set", detail))
                 continue
             try:
-                if mode is not None and stat.S_IMODE(os.fstat(fd).st_mode) & ~mode & 0o777:
-                    os.fchmod(fd, mode & stat.S_IMODE(os.fstat(fd).st_mode))
+                self.notes += [Note(code, f"{ascii(path)[1:]}: {detail}") for code, detail in self._set(fd, asked)]
+                if mode is not None:
+                    had = stat.S_IMODE(os.fstat(fd).st_mode)
+                    want = mode & ~umask if path in self.made else mode & had
+                    if want != had & 0o777:
+                        os.fchmod(fd, want | had & 0o7000)
                 if self._times:
                     os.utime(fd, ns=(mtime_ns, mtime_ns))
             finally:
@@ -228,7 +326,7 @@ class Writer:
     def abort(self) -> list[bytes]:
         """Take back everything that was made, the latest first. Returns what could not be removed."""
         left = []
-        for path, is_directory in reversed(self.made):
+        for path, is_directory in reversed(self.made.items()):
             parent, _, name = path.rpartition(b"/")
             try:
                 fd = self._reopen(parent) if parent else os.dup(self._dest)
@@ -254,9 +352,29 @@ class Writer:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-        for fd in self._open.values():
-            os.close(fd)
-        self._open.clear()
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+
+_Asked: TypeAlias = "tuple[tuple[int, int] | None, metadata.Xattrs]"
+"""Owner by numbers, or None where it is not to be set, and extended attributes."""
+
+_Late: TypeAlias = "tuple[int | None, int, _Asked]"
+"""Mode (None: not to be set), time in nanoseconds, owner and attributes of a directory."""
+
+
+def _umask() -> int:
+    """The umask of this process; where the kernel tells it, without setting it for a moment."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"Umask:"):
+                    return int(line.split()[1], 8)
+    except OSError:
+        pass  # no /proc, as in some containers
+    umask = os.umask(0o077)  # whatever another thread makes meanwhile is at least private
+    os.umask(umask)
+    return umask
 
 
 def _in_the_way(error: OSError, path: bytes, member: Member) -> TarError | OSError:

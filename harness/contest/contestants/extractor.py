@@ -31,9 +31,9 @@ def run(order: Order) -> Outcome:
             error=str(error),
             error_class=error.code,
             listing=None if partial is None else _listing(partial),
-            warnings=() if partial is None else tuple(partial.notes),
+            warnings=() if partial is None else tuple(map(str, partial.notes)),
         )
-    return Outcome(listing=_listing(report), warnings=tuple(report.notes))
+    return Outcome(listing=_listing(report), warnings=tuple(map(str, report.notes)))
 
 
 def _listing(report: Report) -> tuple[Listed, ...]:
