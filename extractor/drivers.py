@@ -17,8 +17,11 @@ from .limits import Limits
 from .parser import Parser
 from .report import Report
 
-Source: TypeAlias = str | os.PathLike[str] | IO[bytes] | io.RawIOBase | Iterable[bytes]
-"""A path, a binary file or pipe (it needs `read`, nothing else), or the archive's bytes in pieces of any size."""
+Source: TypeAlias = (
+    str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | io.RawIOBase | Iterable[bytes]
+)
+"""A path, a binary file or pipe (it needs `read`, nothing else), or the archive's bytes, whole or in pieces of any
+size."""
 
 CHUNK = 1 << 18
 """Bytes that are read at a time."""

@@ -147,17 +147,18 @@ class Extraction:
             self._parser.feed(b"")
             self._events()
         assert self._ended is not None
-        odd = self._policy.finish(self._ended, self._rest_is_zero)
+        rows = self.report.members
+        if rows:
+            rows[-1].stop = min(rows[-1].stop, self.report.archive_bytes)  # the last padding may be missing
+        stop = rows[-1].stop if rows else 0
+        odd = self._policy.finish(self._ended, self._rest_is_zero, stop)
         if self._policy.name == "strict" and self._input.members > 1:
             raise RefusedError("strict.end", 0, f"{self._input.members} {self._input.name} streams in one file")
         self.report.notes += [Note(*one) for one in odd]
         if not self._dry:
             self._writer.finish()
             self.report.notes += self._writer.notes
-        rows = self.report.members
-        if rows:
-            rows[-1].stop = min(rows[-1].stop, self.report.archive_bytes)  # the last padding may be missing
-        self.report.end = rows[-1].stop if rows else 0
+        self.report.end = stop
         return self.report
 
     # -- events ----------------------------------------------------------------------------------------------------

@@ -180,14 +180,17 @@ class Policy:
             code, detail = "link.absolute-hardlink", "leading slashes of the target were taken off"
         return Decision("write", Kind.HARDLINK, path, link=target, code=code, detail=detail)
 
-    def finish(self, end: ArchiveEnd, rest_is_zero: bool) -> list[tuple[str, str, int]]:
-        """The archive has ended; `rest_is_zero`: nothing but zeros lies behind. Raises RefusedError.
+    def finish(self, end: ArchiveEnd, rest_is_zero: bool, stop: int) -> list[tuple[str, str, int]]:
+        """The archive has ended. Raises RefusedError.
+
+        `rest_is_zero`: nothing but zeros lies behind; `stop` is the first byte behind the last member.
 
         Returns code, detail and offset of whatever is odd about the end and accepted.
         """
         found = []
-        if end.dangling:
-            found.append(("end.dangling", "an extension that no member follows", end.dangling[0].offset))
+        dangling = [one.offset for one in (*end.dangling, *end.globals_) if one.offset >= stop]
+        if dangling:
+            found.append(("end.dangling", "an extension that no member follows", min(dangling)))
         if end.blocks < 2:
             found.append(("end.blocks", f"{end.blocks} zero blocks instead of two", end.offset))
         if not rest_is_zero:
@@ -228,12 +231,12 @@ class Strict(Policy):
             self._stripped.add(left, decision.path)
         return decision
 
-    def finish(self, end: ArchiveEnd, rest_is_zero: bool) -> list[tuple[str, str, int]]:
+    def finish(self, end: ArchiveEnd, rest_is_zero: bool, stop: int) -> list[tuple[str, str, int]]:
         """The archive has ended. Raises RefusedError."""
-        broken = rules.end_of_archive(end, rest_is_zero)
+        broken = rules.end_of_archive(end, rest_is_zero, stop)
         if broken is not None:
             raise RefusedError(broken.code, broken.offset, broken.detail, broken.field)
-        return super().finish(end, rest_is_zero)
+        return super().finish(end, rest_is_zero, stop)
 
 
 _NOT_WANTED = frozenset(("name.destination", "only.other", "strip.nothing-left", "link.not-extracted"))

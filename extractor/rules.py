@@ -45,6 +45,7 @@ class State:
         parent = path.rpartition(b"/")[0]
         while parent and parent not in self.implied:
             self.implied.add(parent)
+            self.folded.setdefault(fold(parent), parent)
             parent = parent.rpartition(b"/")[0]
 
 
@@ -208,11 +209,19 @@ def extensions(member: Member, _state: State) -> Broken | None:
         return Broken("strict.extension", member.offset, f"{kinds} before one member", "typeflag")
     if b"X" in flags:
         return Broken("strict.extension", member.offset, "a Solaris extended header", "typeflag")
+    follows = member.extensions[0].offset if member.extensions else member.header_offset
     for one in member.extensions:
+        if one.offset != follows:
+            return Broken("strict.extension", follows, "a global header between two extensions", "typeflag")
+        follows += BLOCK + len(one.body) + -len(one.body) % BLOCK
         if one.typeflag in (b"L", b"K"):
             broken = _long_name(one, member)
             if broken is not None:
                 return broken
+    if follows != member.header_offset:
+        return Broken(
+            "strict.extension", follows, "a global header between an extension and its member", "typeflag"
+        )
     for key in member.pax:
         if key != b"comment" and not any(key == k for e in member.extensions for k in _keys(e)):
             return Broken(
@@ -278,11 +287,15 @@ def duplicates(member: Member, state: State) -> Broken | None:
     before = state.kinds.get(path)
     if before is not None and not (before is Kind.DIR and member.kind is Kind.DIR):
         return Broken("strict.duplicate", at, f"a {member.kind.value} where a {before.value} is already", "name")
-    for depth in range(1, len(parts)):
-        parent = b"/".join(parts[:depth])
+    parent = path.rpartition(b"/")[0]
+    while parent and parent not in state.implied:  # what is in there has been looked at, and all above it
         kind = state.kinds.get(parent)
         if kind is not None and kind is not Kind.DIR:
             return Broken("strict.duplicate", at, f"below {ascii(parent)[1:]}, which is a {kind.value}", "name")
+        other = state.folded.get(fold(parent))
+        if other is not None and other != parent:
+            return Broken("strict.duplicate", at, f"below {ascii(other)[1:]} where case is folded", "name")
+        parent = parent.rpartition(b"/")[0]
     if before is None:
         if member.kind is not Kind.DIR and path in state.implied:
             return Broken("strict.duplicate", at, f"a {member.kind.value} where a directory is implied", "name")
@@ -364,11 +377,15 @@ def modes(member: Member, _state: State) -> Broken | None:
     return None
 
 
-def end_of_archive(end: ArchiveEnd, rest_is_zero: bool) -> Broken | None:
+def end_of_archive(end: ArchiveEnd, rest_is_zero: bool, stop: int) -> Broken | None:
     """`strict.end`: two zero blocks end the archive, nothing but zeros follows, no extension waits for a member.
 
-    What lies behind the end is ignored, read as more members, or an error.
+    What lies behind the end is ignored, read as more members, or an error. A global comment may come last, as in
+    what git makes of an empty tree. `stop` is the first byte behind the last member.
     """
+    for one in end.globals_:
+        if one.offset >= stop and any(key != b"comment" for key, _ in records(one.body, one.offset + BLOCK)):
+            return Broken("strict.end", one.offset, "a global header that no member follows", "typeflag")
     if end.dangling:
         return Broken("strict.end", end.dangling[0].offset, "an extension that no member follows", "typeflag")
     if end.blocks < 2:
