@@ -332,7 +332,7 @@ def test_every_rule_says_its_code_and_what_parts_ways(rule: rules.Rule) -> None:
 @given(trees())
 def test_ordinary_archives_with_different_names_are_accepted(parts: list[Part]) -> None:
     """Ordinary members, each below a directory of its own, so that none meets another."""
-    apart = []
+    apart: list[Part] = []
     for number, part in enumerate(
         part for part in parts if isinstance(part, Member) and part.kind in ("file", "dir")
     ):
