@@ -94,7 +94,7 @@ class Writer:
 
     def _enter(self, above: int, name: bytes, path: bytes, member: Member) -> int:
         try:
-            return os.open(name, _DIR, dir_fd=above)
+            return self._open_again(name, above, path)
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -105,16 +105,17 @@ class Writer:
         except FileExistsError:
             pass  # somebody was quicker: opening it tells what it is
         try:
-            return self._open_made(name, above) if path in self.made else os.open(name, _DIR, dir_fd=above)
+            return self._open_again(name, above, path)
         except OSError as error:
             raise _in_the_way(error, path, member) from None
 
-    @staticmethod
-    def _open_made(name: bytes, above: int) -> int:
-        """Open a directory that was made here. A umask may have taken even its owner's permission."""
+    def _open_again(self, name: bytes, above: int, path: bytes) -> int:
+        """Open a directory. If it was made here, a umask may have taken even its owner's permission."""
         try:
             return os.open(name, _DIR, dir_fd=above)
         except PermissionError as error:
+            if path not in self.made:
+                raise
             # Linux changes modes without following links only by way of a descriptor.
             fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
             try:
@@ -313,11 +314,12 @@ class Writer:
         parent, _, name = path.rpartition(b"/")
         at = self._open.get(parent) if parent else self._dest
         if at is not None:
-            return os.open(name, _DIR, dir_fd=at)
-        here = os.dup(self._dest)
+            return self._open_again(name, at, path)
+        here, walked = os.dup(self._dest), b""
         for part in path.split(b"/"):
+            walked = walked + b"/" + part if walked else part
             try:
-                below = os.open(part, _DIR, dir_fd=here)
+                below = self._open_again(part, here, walked)
             finally:
                 os.close(here)
             here = below
