@@ -1,0 +1,400 @@
+"""Whoever reads, and however the bytes come: the same report, the same tree, and every descriptor given back."""
+
+import asyncio
+import bz2
+import gzip
+import io
+import lzma
+import os
+import resource
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extractor import (
+    CompressionError,
+    FormatError,
+    LimitError,
+    Limits,
+    Report,
+    Row,
+    TarError,
+    check,
+    extract,
+    extract_async,
+    members,
+)
+from harness.archive.encode import encode_bytes
+from harness.archive.recipe import Recipe
+from harness.generate.strategies import recipes
+
+from .archives import file, folder, hardlink, long_name, pack, pax, symlink
+from .test_policy import tree
+
+ARCHIVE = pack(
+    folder(b"d"),
+    long_name(b"d/" + b"n" * 150),
+    file(b"d/" + b"n" * 98, b"long" * 1000),
+    pax((b"path", b"p/q"), (b"mtime", b"1.5")),
+    file(b"p"),
+    symlink(b"l", b"p/q"),
+    hardlink(b"h", b"p/q"),
+)
+WANT = {
+    "d/": "",
+    "d/" + "n" * 150: "long" * 1000,
+    "p/": "",
+    "p/q": "text",
+    "l": "-> p/q",
+    "h": "text",
+}
+
+
+class OneByte(io.RawIOBase):
+    """A file that gives a byte at a time, as a slow pipe does, and has nothing but `read`."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._data.read(min(size, 1))
+
+
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    for at in range(0, len(data), size):
+        yield data[at : at + size]
+        yield b""  # nothing has come: not the end
+
+
+@pytest.fixture
+def descriptors() -> Iterator[None]:
+    before = set(os.listdir("/proc/self/fd"))
+    yield
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.fixture(params=["", "gzip", "bzip2", "xz"])
+def compressed(request: pytest.FixtureRequest) -> bytes:
+    packers: dict[str, Callable[[bytes], bytes]] = {
+        "": bytes,
+        "gzip": gzip.compress,
+        "bzip2": bz2.compress,
+        "xz": lzma.compress,
+    }
+    return packers[request.param](ARCHIVE)
+
+
+@pytest.mark.usefixtures("descriptors")
+@pytest.mark.parametrize("policy", ["strict", "compat"])
+def test_sources(tmp_path: Path, compressed: bytes, policy: str) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(compressed)
+    with path.open("rb") as file:
+        sources: dict[str, object] = {
+            "path": path,
+            "text": str(path),
+            "file": file,
+            "bytes": compressed,
+            "view": memoryview(compressed),
+            "slow": OneByte(compressed),
+            "iterable": pieces(compressed, 7),
+            "list": [compressed[:100], compressed[100:]],
+        }
+        reports = [
+            extract(source, tmp_path / name, policy=policy)  # type: ignore[arg-type]  # each is a Source
+            for name, source in sources.items()
+        ]
+    assert all(report == reports[0] and report.complete for report in reports)
+    assert all(tree(tmp_path / name) == WANT for name in sources)
+
+
+@pytest.mark.usefixtures("descriptors")
+def test_a_pipe(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        with open(writing, "wb") as file:
+            file.write(ARCHIVE)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with open(reading, "rb", buffering=0) as source:
+        extract(source, tmp_path)
+    thread.join()
+    assert tree(tmp_path) == WANT
+
+
+async def paused(data: bytes, size: int) -> AsyncIterator[bytes]:
+    for piece in pieces(data, size):
+        await asyncio.sleep(0)  # nothing but a pause: another task may run
+        yield piece
+
+
+@pytest.mark.usefixtures("descriptors")
+@pytest.mark.parametrize("size", [1, 511, 512, 513, 1 << 20])
+def test_async_with_pauses(tmp_path: Path, compressed: bytes, size: int) -> None:
+    report = asyncio.run(extract_async(paused(compressed, size), tmp_path))
+    assert report == check_written(compressed)
+    assert tree(tmp_path) == WANT
+
+
+def check_written(archive: bytes) -> Report:
+    """What `check` says, in the words of an extraction."""
+    report = check(archive)
+    for row in report.members:
+        row.outcome, row.path = "written", row.path.rstrip(b"/")
+    report.body_bytes = sum(row.size for row in report.members)
+    return report
+
+
+@pytest.mark.usefixtures("descriptors")
+def test_async_errors_take_back(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"archive\.truncated"):
+        asyncio.run(extract_async(paused(ARCHIVE[:3000], 100), tmp_path / "dest", policy="strict"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("descriptors")
+def test_async_cancelled(tmp_path: Path) -> None:
+    report = Report()
+
+    async def cancelled() -> None:
+        async def stuck() -> AsyncIterator[bytes]:
+            yield ARCHIVE[:3000]
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(extract_async(stuck(), tmp_path / "dest", keep_partial=False, report=report))
+        while not report.members:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert list(tmp_path.iterdir()) == []
+    assert {row.outcome for row in report.members} == {"undone"}
+
+
+@given(recipes(), st.integers(1, 1500))
+def test_the_cut_of_the_input_does_not_matter(recipe: Recipe, size: int) -> None:
+    archive = encode_bytes(recipe)
+    assert verdict(archive) == verdict(pieces(archive, size)) == verdict(OneByte(archive))
+
+
+def verdict(source: bytes | Iterable[bytes] | io.RawIOBase) -> object:
+    report = Report()
+    try:
+        return check(source, report=report)
+    except TarError as error:
+        return str(error), report.members, report.notes
+
+
+@st.composite
+def damaged(draw: st.DrawFn, data: bytes) -> bytes:
+    """An archive with some bytes changed, cut short, and its first checksum repaired."""
+    changed = bytearray(data)
+    for at, byte in draw(
+        st.lists(st.tuples(st.integers(0, max(len(data) - 1, 0)), st.integers(0, 255)), max_size=4)
+    ):
+        changed[at : at + 1] = bytes((byte,))
+    changed = changed[: draw(st.integers(0, len(changed)))]
+    if len(changed) >= 512:
+        changed[148:156] = b" " * 8
+        changed[148:156] = b"%06o\0 " % sum(changed[:512])
+    return bytes(changed)
+
+
+@given(st.binary(max_size=3000) | recipes().map(encode_bytes).flatmap(damaged))
+def test_nothing_but_its_own_errors_escapes(archive: bytes) -> None:
+    for policy in ("strict", "compat"):
+        report = Report()
+        error = failure(partial(check, archive, policy=policy, report=report))
+        assert error is None or (error.code and error.report is report)
+        assert error is None or 0 <= error.offset <= len(archive)
+    error = failure(lambda: deque(members(archive), maxlen=0))
+    assert error is None or 0 <= error.offset <= len(archive)
+
+
+def failure(call: Callable[[], object]) -> TarError | None:
+    """The archive's fault, where there is one."""
+    try:
+        call()
+    except TarError as error:
+        return error
+    return None
+
+
+# -- listing -------------------------------------------------------------------------------------------------------
+
+
+def test_members(compressed: bytes) -> None:
+    found = [(member.path, member.kind.value, member.number) for member in members(pieces(compressed, 100))]
+    assert found == [
+        (b"d", "dir", 1),
+        (b"d/" + b"n" * 150, "file", 2),
+        (b"p/q", "file", 3),
+        (b"l", "symlink", 4),
+        (b"h", "hardlink", 5),
+    ]
+
+
+@pytest.mark.parametrize("archive", [b"", b"\x1f", gzip.compress(b"")], ids=["nothing", "a-byte", "empty-gzip"])
+def test_members_of_what_is_no_archive(archive: bytes) -> None:
+    with pytest.raises(TarError) as caught:
+        list(members(archive))
+    assert caught.value.code in ("archive.empty", "archive.truncated")
+
+
+@pytest.mark.usefixtures("descriptors")
+def test_listing_closes_its_file_when_it_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(ARCHIVE)
+    listing = members(path)
+    assert next(listing).path == b"d"
+    listing.close()  # type: ignore[attr-defined]  # an iterator that is a generator
+
+
+def test_check_says_what_extract_would_do() -> None:
+    report = check(pack(folder(b"d"), file(b"f", b"", kind="fifo"), file(b"/a")))
+    assert [(row.outcome, row.code) for row in report.members] == [
+        ("listed", ""),
+        ("skipped", "type.special"),
+        ("listed", "name.absolute"),
+    ]
+
+
+# -- interrupted ---------------------------------------------------------------------------------------------------
+
+
+def outcomes(report: Report) -> list[tuple[str, str]]:
+    return [(row.path.decode()[:5], row.outcome) for row in report.members]
+
+
+def stopping(at: bytes, error: BaseException) -> object:
+    def progress(row: Row) -> None:
+        if row.path == at:
+            raise error
+
+    return progress
+
+
+@pytest.mark.usefixtures("descriptors")
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")], ids=type)
+@pytest.mark.parametrize(
+    ("policy", "want"),
+    [("strict", [("d", "undone"), ("p/q", "undone")]), ("compat", [("d", "written"), ("p/q", "written")])],
+)
+def test_interrupted(tmp_path: Path, policy: str, want: list[tuple[str, str]], error: BaseException) -> None:
+    report = Report()
+    archive = pack(folder(b"d"), file(b"p/q"), symlink(b"l", b"d"))
+    with pytest.raises(type(error)):
+        extract(
+            archive,
+            tmp_path / "dest",
+            policy=policy,
+            progress=stopping(b"p/q", error),  # type: ignore[arg-type]  # a function of a row
+            report=report,
+        )
+    assert outcomes(report) == want
+    assert (tmp_path / "dest").exists() == (policy == "compat")
+
+
+@pytest.mark.usefixtures("descriptors")
+@pytest.mark.parametrize(("policy", "want"), [("strict", "undone"), ("compat", "partial")])
+def test_interrupted_in_a_body(tmp_path: Path, policy: str, want: str) -> None:
+    def source() -> Iterator[bytes]:
+        yield pack(file(b"a", b"x" * 5000))[:3000]
+        raise KeyboardInterrupt
+
+    report = Report()
+    with pytest.raises(KeyboardInterrupt):
+        extract(source(), tmp_path / "dest", policy=policy, report=report)
+    assert outcomes(report) == [("a", want)]
+    assert report.members[0].code == "body.incomplete"
+
+
+@pytest.fixture
+def limited() -> Iterator[None]:
+    """Files may have 4096 bytes, as if the disk were full then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("descriptors", "limited")
+@pytest.mark.parametrize(("policy", "want"), [("strict", "undone"), ("compat", "partial")])
+def test_no_more_can_be_written(tmp_path: Path, policy: str, want: str) -> None:
+    report = Report()
+    with pytest.raises(OSError, match="File too large"):
+        extract(pack(file(b"a"), file(b"b", b"x" * 5000)), tmp_path / "dest", policy=policy, report=report)
+    assert outcomes(report)[1] == ("b", want)
+
+
+@pytest.mark.usefixtures("descriptors")
+@pytest.mark.parametrize("room", range(8))
+def test_few_descriptors(tmp_path: Path, room: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    report = Report()
+    archive = pack(*(file(b"%d/%d/f" % (number, number)) for number in range(10)), symlink(b"l", b"f"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1 + room, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            extract(archive, tmp_path / "dest", policy="strict", report=report)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert {row.outcome for row in report.members} <= {"undone"} or report.notes
+
+
+@pytest.mark.parametrize(
+    ("archive", "error", "code"),
+    [
+        pytest.param(b"", FormatError, "archive.empty", id="empty"),
+        pytest.param(gzip.compress(b""), FormatError, "archive.empty", id="empty-inside"),
+        pytest.param(b"x" * 511, FormatError, "archive.truncated", id="less-than-a-block"),
+        pytest.param(b"x" * 512, FormatError, "header.checksum", id="no-archive"),
+        pytest.param(gzip.compress(ARCHIVE)[:100], CompressionError, "compression.truncated", id="cut-short"),
+        pytest.param(
+            gzip.compress(ARCHIVE)[:-8] + b"\0" * 8, CompressionError, "compression.damaged", id="wrong-sum"
+        ),
+        pytest.param(gzip.compress(ARCHIVE) + b"x", CompressionError, "compression.trailing", id="junk-behind"),
+    ],
+)
+def test_bad_input(tmp_path: Path, archive: bytes, error: type[TarError], code: str) -> None:
+    with pytest.raises(error) as caught:
+        extract(archive, tmp_path / "dest", policy="strict")
+    assert caught.value.code == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_limits_reach_everything(tmp_path: Path) -> None:
+    for limits in (Limits(members=2), Limits(output=1000), Limits(extension=100), Limits(path=20)):
+        with pytest.raises(LimitError):
+            extract(gzip.compress(ARCHIVE), tmp_path / "dest", limits=limits, keep_partial=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("descriptors")
+def test_a_descriptor_as_destination_stays_the_callers(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        extract(ARCHIVE, fd)
+        assert os.fstat(fd).st_ino == tmp_path.stat().st_ino
+    finally:
+        os.close(fd)
+    assert tree(tmp_path) == WANT
+
+
+def test_progress_sees_every_row_when_it_is_complete(tmp_path: Path) -> None:
+    seen: list[Row] = []
+    report = extract(pieces(ARCHIVE, 100), tmp_path, progress=seen.append)
+    assert seen == report.members
