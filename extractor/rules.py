@@ -114,8 +114,9 @@ def checksum(member: Member, _state: State) -> Broken | None:
 def layout(member: Member, _state: State) -> Broken | None:
     """`strict.layout`: a header is ustar (version 00), GNU, or v7 with nothing behind the link name.
 
-    tarfile and Go use a prefix under GNU magic, tar-rs ignores one under a NUL version, libarchive reads pax
-    headers with v7 magic otherwise than others.
+    GNU headers have times where ustar's have the prefix (`tar --format=gnu -g`), and tarfile takes them for one:
+    `input.txt` becomes `13375561762/input.txt`; Go tries both. tar-rs ignores a prefix under a NUL version,
+    libarchive reads pax headers with v7 magic otherwise than others.
     """
     for header, offset, dialect in _headers(member):
         typeflag = header.typeflag
