@@ -29,16 +29,16 @@ CHUNK = 1 << 18
 
 @contextlib.contextmanager
 def _chunks(source: Source) -> Iterator[Iterator[bytes]]:
-    """The bytes of a source, piece by piece, none of them empty."""
+    """The bytes of a source, piece by piece. An empty piece says nothing."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb", buffering=0) as file:
             yield _read(file)
     elif isinstance(source, bytes | bytearray | memoryview):
-        yield iter((bytes(source),)) if len(source) else iter(())
+        yield iter((bytes(source),))
     elif hasattr(source, "read"):
         yield _read(source)  # type: ignore[arg-type]  # it has read(): a file
     else:
-        yield (piece for piece in source if piece)
+        yield iter(source)
 
 
 def _read(file: IO[bytes] | io.RawIOBase) -> Iterator[bytes]:
@@ -74,8 +74,7 @@ async def extract_async(
     _check(atomic, options)
     with opened_destination(dest, atomic=atomic) as fd, Extraction(fd, **options) as extraction:
         async for chunk in source:
-            if chunk:
-                extraction.feed(chunk)
+            extraction.feed(chunk)
         return extraction.finish()
 
 

@@ -110,7 +110,7 @@ class Extraction:
     # -- input -----------------------------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """The next bytes as they arrived, compressed or not. Raises TarError, OSError."""
+        """The next bytes as they arrived, compressed or not; none: nothing has. Raises TarError, OSError."""
         if self._input is None:
             self._start += data
             if len(self._start) < LONGEST_MAGIC:

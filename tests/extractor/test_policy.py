@@ -142,6 +142,8 @@ def test_refused(tmp_path: Path, code: str, offset: int, parts: tuple[Part, ...]
     with pytest.raises(RefusedError) as caught:
         extract(archive, tmp_path / "dest", keep_partial=False)
     assert (caught.value.code, caught.value.offset) == (code, offset)
+    with pytest.raises(RefusedError, match=code):
+        check(archive)
     report = caught.value.report
     assert report is not None
     assert (report.members[-1].outcome, report.members[-1].code) == ("refused", code)

@@ -1,5 +1,6 @@
 """Strict mode: for every rule archives that trip it, each beside a neighbour that does not."""
 
+import gzip
 import inspect
 import re
 
@@ -284,10 +285,20 @@ def test_neighbour_is_accepted(parts: tuple[Part, ...]) -> None:
         pytest.param(pack(A) + pack(A), "strict.end", id="another-archive-behind"),
     ],
 )
-def test_end_refused(archive: bytes, code: str) -> None:
+@pytest.mark.parametrize("size", [1, 512, 1 << 20])
+def test_end_refused(archive: bytes, code: str, size: int) -> None:
     with pytest.raises(RefusedError) as caught:
-        check(archive, policy="strict")
+        check((archive[at : at + size] for at in range(0, len(archive), size)), policy="strict")
     assert (caught.value.code, caught.value.offset) == (code, 1024)
+
+
+def test_several_streams_in_one_file() -> None:
+    archive = pack(A, file(b"b"))
+    several = gzip.compress(archive[:700]) + gzip.compress(archive[700:])
+    assert check(several).complete
+    assert check(gzip.compress(archive) + bytes(100), policy="strict").complete
+    with pytest.raises(RefusedError, match=r"strict\.end"):
+        check(several, policy="strict")
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def test_a_directory_that_was_there_gains_no_permissions(tmp_path: Path) -> None
 
 def test_set_group_id_that_a_directory_inherits_stays(tmp_path: Path) -> None:
     tmp_path.chmod(0o2755)
-    extract(pack(folder(b"d", mode=0o700)), tmp_path)
-    assert modes(tmp_path) == {"d": 0o2700}
+    extract(pack(folder(b"d", mode=0o700), folder(b"d", mode=0o755)), tmp_path)
+    assert modes(tmp_path) == {"d": 0o2755}
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,13 @@ def test_existing(tmp_path: Path, existing: str, there: str, kind: str) -> None:
         extract(archive, tmp_path, existing=existing, report=report)
     assert report.members[1].code == codes[existing]
     assert (tmp_path / "a").read_text() == there
+
+
+def test_a_hard_link_to_a_symlink_that_was_kept(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("mine")
+    with pytest.raises(RefusedError, match=r"link\.target"):
+        extract(pack(file(b"a"), hardlink(b"h", b"a")), tmp_path, existing="keep")
+    assert os.listdir(tmp_path) == ["a"]
 
 
 def test_what_was_replaced_before_a_refusal_is_told(tmp_path: Path) -> None:
