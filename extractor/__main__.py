@@ -10,9 +10,9 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import IO, NoReturn
+from typing import IO
 
-from .drivers import check, extract, members
+from .drivers import CHUNK, check, extract, members
 from .errors import ArgumentError, CompressionError, FormatError, TarError
 from .report import ASKED, Report, Row
 from .writer import EXISTING, XATTRS
@@ -36,12 +36,48 @@ what; 2 it could not run: bad usage, no such file, unusable destination, no tar 
 """
 
 
-class _Ended(BaseException):
-    """SIGTERM. Like KeyboardInterrupt no Exception, so that nothing mistakes it for a fault."""
+class _SignalError(BaseException):
+    """SIGINT or SIGTERM. Like KeyboardInterrupt no Exception, so that nothing mistakes it for a fault."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise _Ended
+class _Signals:
+    """SIGINT and SIGTERM end the run between two pieces of input, not between making a file and remembering it.
+
+    A second one ends it at once.
+    """
+
+    def __init__(self) -> None:
+        self._waiting = False
+        self._came = 0
+
+    def __enter__(self) -> _Signals:
+        self._before = [(number, signal.signal(number, self._handle)) for number in (signal.SIGINT, signal.SIGTERM)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before:
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._waiting or self._came:
+            raise _SignalError(number)
+        self._came = number
+
+    def pieces(self, file: IO[bytes]) -> Iterator[bytes]:
+        """The bytes of a file as they come."""
+        while True:
+            self._waiting = True
+            if self._came:
+                raise _SignalError(self._came)
+            piece = file.read(CHUNK)
+            self._waiting = False
+            if not piece:
+                return
+            yield piece
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -204,12 +240,10 @@ class _Command:
             where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
             self._fail(errno.errorcode.get(error.errno or 0, "EIO"), f"{where}{error.strerror or error}")
             code = NOT_RUN
-        except KeyboardInterrupt:
-            self._fail("interrupted", "interrupted")
-            code = 128 + signal.SIGINT
-        except _Ended:
-            self._fail("terminated", "terminated")
-            code = 128 + signal.SIGTERM
+        except _SignalError as error:
+            name = signal.Signals(error.number).name
+            self._fail(name, f"ended by {name}")
+            code = 128 + error.number
         self._conclude(code)
         return code
 
@@ -219,7 +253,8 @@ class _Command:
 
     def _work(self) -> int:
         options = self.arguments
-        with _archive(options.archive) as source:
+        with _archive(options.archive) as file, _Signals() as signals:
+            source = signals.pieces(file)
             if options.command == "t" and options.policy is None and not options.json:
                 if options.only or options.strip_components:
                     raise _UsageError("--only and --strip-components need a policy: add --strict or --compat to t")
@@ -292,9 +327,10 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read us has seen enough. Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT  # before the archive was opened, or while the report was printed
     return code
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(main())

@@ -70,8 +70,12 @@ class Writer:
 
     # -- directories -----------------------------------------------------------------------------------------------
 
-    def _directory(self, path: bytes, member: Member) -> int:
-        """A descriptor of the directory `path`, made where it is missing. Owned by the cache."""
+    def _directory(self, path: bytes, member: Member | None) -> int:
+        """A descriptor of the directory `path`, walked to without following anything. Owned by the cache.
+
+        For a member directories are made where they are missing, and what is in the way is a RefusedError. For
+        None they must be there: OSError.
+        """
         if not path:
             return self._dest
         fd = self._open.get(path)
@@ -92,7 +96,9 @@ class Writer:
                 os.close(old)
         return above
 
-    def _enter(self, above: int, name: bytes, path: bytes, member: Member) -> int:
+    def _enter(self, above: int, name: bytes, path: bytes, member: Member | None) -> int:
+        if member is None:
+            return self._open_again(name, above, path)
         try:
             return self._open_again(name, above, path)
         except FileNotFoundError:
@@ -280,50 +286,29 @@ class Writer:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Set owner, attributes, mode and time of directories, the deepest first.
+        """Set owner, attributes, mode and time of directories, those below before those above.
 
         What has been replaced meanwhile is noted. A directory that was there before loses permissions that the
         archive does not give it, and gains none.
         """
         umask = _umask()
-        for path in sorted(self._late, key=lambda one: -one.count(b"/")):
+        # Backwards by name: what is in a directory comes before it, and directories that share a parent together.
+        for path in sorted(self._late, reverse=True):
             mode, mtime_ns, asked = self._late[path]
             try:
-                fd = self._reopen(path)
+                fd = self._directory(path, None)
             except OSError as error:
                 detail = f"{ascii(path)[1:]}: mode and time not set: {error.strerror}"
                 self.notes.append(Note("directory.not-set", detail))
                 continue
-            try:
-                self.notes += [Note(code, f"{ascii(path)[1:]}: {detail}") for code, detail in self._set(fd, asked)]
-                if mode is not None:
-                    had = stat.S_IMODE(os.fstat(fd).st_mode)
-                    want = mode & ~umask if path in self.made else mode & had
-                    if want != had & 0o777:
-                        os.fchmod(fd, want | had & 0o7000)
-                if self._times:
-                    os.utime(fd, ns=(mtime_ns, mtime_ns))
-            finally:
-                os.close(fd)
-
-    def _reopen(self, path: bytes) -> int:
-        """A descriptor of a directory that was made, walked to anew without following anything. The caller's."""
-        known = self._open.get(path)
-        if known is not None:
-            return os.dup(known)
-        parent, _, name = path.rpartition(b"/")
-        at = self._open.get(parent) if parent else self._dest
-        if at is not None:
-            return self._open_again(name, at, path)
-        here, walked = os.dup(self._dest), b""
-        for part in path.split(b"/"):
-            walked = walked + b"/" + part if walked else part
-            try:
-                below = self._open_again(part, here, walked)
-            finally:
-                os.close(here)
-            here = below
-        return here
+            self.notes += [Note(code, f"{ascii(path)[1:]}: {detail}") for code, detail in self._set(fd, asked)]
+            if mode is not None:
+                had = stat.S_IMODE(os.fstat(fd).st_mode)
+                want = mode & ~umask if path in self.made else mode & had
+                if want != had & 0o777:
+                    os.fchmod(fd, want | had & 0o7000)
+            if self._times:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
 
     def abort(self) -> list[bytes]:
         """Take back everything that was made, the latest first. Returns what could not be removed."""
@@ -331,22 +316,16 @@ class Writer:
         for path, is_directory in reversed(self.made.items()):
             parent, _, name = path.rpartition(b"/")
             try:
-                fd = self._reopen(parent) if parent else os.dup(self._dest)
-            except OSError:
-                left.append(path)
-                continue
-            try:
+                fd = self._directory(parent, None)
                 if is_directory:
                     os.rmdir(name, dir_fd=fd)
                 else:
                     os.unlink(name, dir_fd=fd)
             except FileNotFoundError:
-                pass  # a later member replaced it, and that one is gone already
-            except OSError as error:
-                if error.errno != errno.ENOTEMPTY:
-                    left.append(path)
-            finally:
-                os.close(fd)
+                pass  # somebody else was quicker
+            except OSError:
+                left.append(path)
+        self.close()
         return left
 
     def close(self) -> None:

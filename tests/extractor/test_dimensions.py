@@ -179,7 +179,7 @@ def drafts(name: str) -> list[bytes]:
             draft = Draft(list(ORDINARY))
             apply(name, draft, {**first, key: value})
             found.append(encode_bytes(draft.recipe()))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def verdict(archive: bytes, dest: Path, policy: str) -> str:

@@ -258,7 +258,7 @@ def test_a_reader_that_leaves(here: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "said"),
-    [(signal.SIGINT, b"interrupted"), (signal.SIGTERM, b"terminated")],
+    [(signal.SIGINT, b"ended by SIGINT"), (signal.SIGTERM, b"ended by SIGTERM")],
     ids=["SIGINT", "SIGTERM"],
 )
 def test_signals(here: Path, number: int, said: bytes) -> None:
@@ -279,5 +279,5 @@ def test_signals(here: Path, number: int, said: bytes) -> None:
         out, err = process.communicate()
     assert process.returncode == 128 + number
     assert said in err
-    assert b"undone l" in out
+    assert re.findall(rb"^(\w+ \S+) ", out, re.MULTILINE) == [b"undone d", b"undone d/a", b"undone l"]
     assert not (here / "out").exists()
