@@ -69,7 +69,7 @@ class Policy:
         """
         parts = clean(member.path)
         code = detail = ""
-        if not self.selection.wants(parts):
+        if self.selection.active and not self.selection.wants(parts):
             return Decision("skip", member.kind, b"", code="only.other", detail="is not among what was asked for")
         if not member.path:
             raise refuse("name.empty", member, "a member without a name", "name")
@@ -206,7 +206,8 @@ class Strict(Policy):
 
     def __init__(self, limits: Limits | None = None, selection: Selection | None = None) -> None:
         super().__init__(limits, selection)
-        self._state = rules.State()
+        # Where every member is wanted, what is in the archive is what is made: one record is enough.
+        self._state = rules.State() if self.selection.active else rules.State(self.made)
         self._stripped = rules.State() if self.selection.strip else None
         """The same for the names that are left once leading components are off: they must not meet either."""
 
@@ -215,14 +216,15 @@ class Strict(Policy):
 
         The rules hold for every member, wanted or not: it is the archive that has one meaning, or none.
         """
-        for rule in rules.MEMBER_RULES:
+        for rule in (rules.duplicates,) if rules.ordinary(member) else rules.MEMBER_RULES:
             broken = rule(member, self._state)
             if broken is not None:
                 raise RefusedError(broken.code, broken.offset, broken.detail, broken.field, member.path)
         decision = super().decide(member)
         if decision.code and decision.code not in _NOT_WANTED:
             raise refuse("strict.changed", member, f"{decision.code}: {decision.detail}", "name")
-        self._state.add(member, b"/".join(clean(member.path)))
+        whole = decision.action == "write" and self._stripped is None
+        self._state.add(member, decision.path if whole else b"/".join(clean(member.path)))
         if self._stripped is not None and decision.action == "write":
             left = replace(member, path=decision.path)
             broken = rules.duplicates(left, self._stripped)

@@ -1,5 +1,6 @@
 """Strict mode: for every rule archives that trip it, each beside a neighbour that does not."""
 
+import contextlib
 import gzip
 import inspect
 import re
@@ -7,10 +8,10 @@ import re
 import pytest
 from hypothesis import given
 
-from extractor import RefusedError, check, rules
+from extractor import RefusedError, TarError, check, members, rules
 from harness.archive.encode import encode_bytes
 from harness.archive.recipe import Member, Part, Pax, Recipe, Record
-from harness.generate.strategies import trees
+from harness.generate.strategies import recipes, trees
 
 from .archives import common, file, folder, hardlink, long_link, long_name, pack, pax, symlink
 
@@ -314,6 +315,47 @@ def test_several_streams_in_one_file() -> None:
 )
 def test_what_is_odd_about_an_end_is_noted_by_compat(archive: bytes, codes: list[str]) -> None:
     assert [note.code for note in check(archive).notes] == codes
+
+
+def plainly_ordinary(archive: bytes) -> list[bool]:
+    """For each member whether it is ordinary at a glance; fails where a rule that is not asked then is broken."""
+    found = []
+    with contextlib.suppress(TarError):
+        for member in members(archive):
+            found.append(rules.ordinary(member))
+            others = (rule for rule in rules.MEMBER_RULES if rule is not rules.duplicates)
+            assert not found[-1] or all(rule(member, rules.State()) is None for rule in others)
+    return found
+
+
+@given(recipes())
+def test_what_is_ordinary_at_a_glance_breaks_no_rule(recipe: Recipe) -> None:
+    plainly_ordinary(encode_bytes(recipe))
+
+
+@pytest.mark.parametrize("parts", [row[2] for row in PAIRS.values()], ids=PAIRS)
+def test_what_is_refused_is_not_ordinary_at_a_glance(parts: tuple[Part, ...]) -> None:
+    plainly_ordinary(pack(*parts))
+
+
+@pytest.mark.parametrize(
+    ("part", "want"),
+    [
+        pytest.param(A, True, id="file"),
+        pytest.param(folder(b"d/"), True, id="directory"),
+        pytest.param(folder(b"./d"), True, id="dot"),
+        pytest.param(file(b"a", format="gnu"), True, id="gnu"),
+        pytest.param(file(b"a", mode=0o100644), True, id="type-bits"),
+        pytest.param(file(b"b", prefix=b"a"), True, id="prefix"),
+        pytest.param(file(b"..a/.b/c..d"), True, id="dots-in-names"),
+        pytest.param(folder(b"d", mode=0o100755), False, id="type-bits-of-a-file"),
+        pytest.param(symlink(b"l", b"a"), False, id="symlink"),
+        pytest.param(file(b"a/"), False, id="slash"),
+        pytest.param(folder(b"./"), False, id="destination"),
+    ],
+)
+def test_what_is_ordinary_at_a_glance(part: Part, want: bool) -> None:
+    assert plainly_ordinary(pack(part)) == [want]
 
 
 def test_signed_checksum() -> None:
