@@ -1,13 +1,15 @@
 """The source of choices: what generators ask of it, and how bytes can stand in for a random number generator.
 
-Only two methods of `random.Random` are used, `getrandbits` and `random`: their results are the same on every Python
-version, which those of `choice`, `sample` or `shuffle` are not promised to be.
+Only one method of `random.Random` is used, `getrandbits`: its results are the same on every Python version, which
+those of `choice`, `sample` or `shuffle` are not promised to be.
 """
 
 from __future__ import annotations
 
+import bisect
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Protocol, TypeVar
 
@@ -15,7 +17,7 @@ T = TypeVar("T")
 
 
 class Choices(Protocol):
-    """A source of choices. `random.Random` is one, `ByteChoices` another."""
+    """A source of choices. `random.Random` is one, `ByteChoices` another. Nothing but this method is called."""
 
     def getrandbits(self, k: int, /) -> int:
         """An integer of `k` bits."""
@@ -62,14 +64,14 @@ def chance(choices: Choices, one_in: int) -> bool:
     return below(choices, one_in) == one_in - 1
 
 
-def weighted(choices: Choices, items: Sequence[T], weights: Sequence[int]) -> T:
-    """One of `items`, as often as its weight says."""
-    left = below(choices, sum(weights))
-    for item, weight in zip(items, weights, strict=True):
-        left -= weight
-        if left < 0:
-            return item
-    raise AssertionError("the weights add up to less than they add up to")
+def weighted(choices: Choices, items: Sequence[T], up_to: Sequence[int]) -> T:
+    """One of `items`, as often as its weight says; `up_to` are the running sums of the weights (`sums`)."""
+    return items[bisect.bisect_right(up_to, below(choices, up_to[-1]))]
+
+
+def sums(weights: Iterable[int]) -> tuple[int, ...]:
+    """The running sums of weights, as `weighted` takes them."""
+    return tuple(itertools.accumulate(weights))
 
 
 def seeded(seed: int, index: int) -> Random:

@@ -60,9 +60,13 @@ _SPECIAL: dict[str, tuple[str, ...]] = {
 """Fields that only some formats have, and which do."""
 
 
+_DECIDING = frozenset((*_SPECIAL, "format", "sparse", "extensions", "reserved"))
+"""Fields that a format has or has not; a change of any other leaves a legal part legal."""
+
+
 def legal(part: T, asked: Mapping[str, object]) -> T:
     """`part` without what its format does not have. A field that was asked for decides the format instead."""
-    if not isinstance(part, Header):
+    if _DECIDING.isdisjoint(asked) or not isinstance(part, Header):
         return part
     changes: dict[str, object] = {}
     layout: str = part.format

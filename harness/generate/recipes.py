@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from ..archive.case import Case
-from ..archive.recipe import MemberKind, Part
-from .choices import Choices, below, chance, pick, seeded, weighted
-from .draft import NAMES, SIZES, Draft, ordinary
+from ..archive.recipe import Long, Member, MemberKind, Part, Pax, Record
+from .choices import ByteChoices, Choices, below, chance, pick, seeded, sums, weighted
+from .draft import NAMES, SIZES, Draft, body, ordinary
 from .features import FEATURES, Feature, apply
 
 SWARM = 64
 """Cases of a slice that share one selection of features."""
 
 KINDS: tuple[MemberKind, ...] = ("file", "dir", "symlink", "hardlink")
-KIND_WEIGHTS = (10, 5, 3, 2)
+KIND_WEIGHTS = sums((10, 5, 3, 2))
 
 COUNTS = (0, 1, 2, 3, 4)
-COUNT_WEIGHTS = (1, 8, 6, 3, 1)
+COUNT_WEIGHTS = sums((1, 8, 6, 3, 1))
 """How many features a case has, and how often."""
 
-LARGE = 200
+LARGE = 1000
 """One case in so many is large: hundreds of members with long names, as in the sdist of uv issue 2235."""
+
+LARGE_COUNTS = (800, 1000, 1500, 2500, 5000, 20_000)
+LARGE_WEIGHTS = sums((8, 8, 8, 4, 2, 1))
+"""Members of a large case, and how often: from what shows uv issue 2235 to what outgrows every buffer."""
 
 
 class Generated(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,14 +67,17 @@ def tree(choices: Choices, *, largest: int = 6) -> list[Part]:
 
 
 def large(choices: Choices) -> list[Part]:
-    """An archive of 800 to 1,800 members with long names, carried by pax or by GNU."""
+    """An archive of 800 to 20,000 members with long names, carried by pax or by GNU."""
     carrier = pick(choices, ("pax", "gnu"))
-    draft = Draft([])
-    for number in range(800 + below(choices, 1000)):
+    sizes = tuple(body(size, 1) for size in SIZES[:4])
+    parts: list[Part] = []
+    for number in range(weighted(choices, LARGE_COUNTS, LARGE_WEIGHTS)):
         name = b"project-1.0/" + b"long-directory-name/" * 6 + b"module_%05d.py" % number
-        draft.parts.append(ordinary("file", b"m", pick(choices, SIZES[:4])))
-        draft.carry(len(draft.parts) - 1, name, carrier)
-    return draft.parts
+        parts.append(Pax(records=(Record(b"path", name),)) if carrier == "pax" else Long(text=name))
+        parts.append(
+            Member(name=name[:100], data=pick(choices, sizes), format="ustar" if carrier == "pax" else "gnu")
+        )
+    return parts
 
 
 def draw(choices: Choices, feature: Feature) -> dict[str, Any]:
@@ -78,38 +85,72 @@ def draw(choices: Choices, feature: Feature) -> dict[str, Any]:
     return {name: pick(choices, values) for name, values in feature.parameters.items()}
 
 
+class Selection(NamedTuple):
+    """The features that cases are made with, and the running sums of their weights."""
+
+    names: tuple[str, ...]
+    weights: tuple[int, ...]
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Selection:
+        """These features; KeyError for one that does not exist."""
+        return cls(tuple(names), sums(FEATURES[name].weight for name in names))
+
+
+EVERYTHING = Selection.of(tuple(FEATURES))
+
+
+class Applied(NamedTuple):
+    """A feature and the values that its parameters had."""
+
+    name: str
+    values: dict[str, Any]
+
+
 @functools.lru_cache(maxsize=256)
-def _swarm(seed: int, number: int, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The features of a slice, with their weights: each of them is in with a chance of two thirds."""
+def _swarm(seed: int, number: int, wanted: tuple[str, ...]) -> Selection:
+    """The features of a slice: each of them is in with a chance of two thirds."""
     choices = seeded(seed, -1 - number)
-    names = tuple(name for name in wanted if below(choices, 3)) or wanted
-    return names, tuple(FEATURES[name].weight for name in names)
+    return Selection.of(tuple(name for name in wanted if below(choices, 3)) or wanted)
 
 
-def build(choices: Choices, names: Sequence[str], weights: Sequence[int]) -> tuple[Case, tuple[str, ...]]:
-    """A case, and the features it has. The choices alone decide."""
-    draft = Draft(large(choices) if chance(choices, LARGE) else tree(choices))
-    used: list[str] = []
+def build(
+    choices: Choices, selection: Selection = EVERYTHING, *, one_large_in: int = LARGE
+) -> tuple[Case, tuple[Applied, ...]]:
+    """A case, and the features it has with their parameters. The choices alone decide.
+
+    One case in `one_large_in` has hundreds of members; 0: none.
+    """
+    draft = Draft(large(choices) if one_large_in and chance(choices, one_large_in) else tree(choices))
+    used: list[Applied] = []
     for _ in range(weighted(choices, COUNTS, COUNT_WEIGHTS)):
-        name = weighted(choices, names, weights)
-        apply(name, draft, draw(choices, FEATURES[name]))
-        used.append(name)
+        name = weighted(choices, selection.names, selection.weights)
+        values = draw(choices, FEATURES[name])
+        apply(name, draft, values)
+        used.append(Applied(name, values))
     return Case(recipe=draft.recipe(), world=draft.world, schedule=draft.schedule), tuple(used)
 
 
-def case_at(seed: int, index: int, *, features: Sequence[str] | None = None) -> Generated:
+def case_at(
+    seed: int, index: int, *, features: Sequence[str] | None = None, one_large_in: int = LARGE
+) -> Generated:
     """Case number `index` of a seed, with these features only when they are given; KeyError for unknown ones."""
-    wanted = tuple(FEATURES) if features is None else tuple(features)
-    for name in wanted:
-        _ = FEATURES[name]
-    names, weights = _swarm(seed, index // SWARM, wanted)
-    case, used = build(seeded(seed, index), names, weights)
-    return Generated(case=case, seed=seed, index=index, features=used)
+    wanted = EVERYTHING.names if features is None else Selection.of(features).names
+    case, used = build(seeded(seed, index), _swarm(seed, index // SWARM, wanted), one_large_in=one_large_in)
+    return Generated(case=case, seed=seed, index=index, features=tuple(one.name for one in used))
 
 
-def cases(seed: int, *, start: int = 0, features: Sequence[str] | None = None) -> Iterator[Generated]:
+def case_from(data: bytes) -> Generated:
+    """The case that a fuzzer's bytes stand for; its seed and index are -1. Small archives only: they are fast."""
+    case, used = build(ByteChoices(data), one_large_in=0)
+    return Generated(case=case, seed=-1, index=-1, features=tuple(one.name for one in used))
+
+
+def cases(
+    seed: int, *, start: int = 0, features: Sequence[str] | None = None, one_large_in: int = LARGE
+) -> Iterator[Generated]:
     """All cases of a seed from `start` on. There is no end to them."""
     index = start
     while True:
-        yield case_at(seed, index, features=features)
+        yield case_at(seed, index, features=features, one_large_in=one_large_in)
         index += 1

@@ -1,0 +1,70 @@
+"""Hypothesis strategies: they reach every feature that the other drivers reach, and shrink to readable recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import find, given, settings
+
+from harness.archive.case import Case
+from harness.archive.encode import encode_bytes
+from harness.archive.recipe import Member, Pax, Recipe
+from harness.generate.features import FEATURES
+from harness.generate.strategies import applications, cases, members, recipes, trees
+
+QUIET = settings(database=None, max_examples=5000, derandomize=True, deadline=None)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_every_feature_is_reached(name: str) -> None:
+    found, values = find(applications(), lambda one: one[0] == name, settings=QUIET)
+    assert found == name
+    assert values == {key: table[0] for key, table in FEATURES[name].parameters.items()}
+
+
+@given(recipes())
+def test_every_recipe_has_bytes(recipe: Recipe) -> None:
+    assert isinstance(encode_bytes(recipe), bytes)
+
+
+@given(recipes(features=("pax.record",), fewest=1, most=1, largest=2))
+def test_the_range_is_kept(recipe: Recipe) -> None:
+    assert sum(isinstance(part, Pax) for part in recipe.parts) == 1
+    assert 1 <= sum(isinstance(part, Member) for part in recipe.parts) <= 2
+
+
+def test_the_simplest_archive_is_one_empty_file() -> None:
+    assert find(recipes(), lambda _: True, settings=QUIET) == Recipe((Member(name=b"a"),))
+    assert find(trees(), lambda _: True, settings=QUIET) == [Member(name=b"a")]
+    assert find(members(), lambda _: True, settings=QUIET) == Member(name=b"a")
+
+
+def is_global_path(recipe: Recipe) -> bool:
+    return any(
+        isinstance(part, Pax) and part.kind == "pax-global" and any(one.key == b"path" for one in part.records)
+        for part in recipe.parts
+    )
+
+
+def is_link_behind_link(recipe: Recipe) -> bool:
+    links = [part for part in recipe.parts if isinstance(part, Member) and part.kind == "symlink"]
+    return len(links) >= 2 and any(part.linkname == b"b" for part in links)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most"),
+    [
+        pytest.param(is_global_path, 3, id="an extension"),
+        pytest.param(is_link_behind_link, 3, id="two links"),
+        pytest.param(lambda recipe: len(encode_bytes(recipe)) > 2560, 4, id="size"),
+    ],
+)
+def test_recipes_shrink_to_what_matters(wanted: Callable[[Recipe], bool], most: int) -> None:
+    smallest = find(recipes(), wanted, settings=QUIET)
+    assert len(smallest.parts) <= most
+
+
+@given(cases(features=("schedule.chunks",), fewest=1))
+def test_cases_have_schedules(case: Case) -> None:
+    assert case.schedule.chunks
