@@ -145,7 +145,7 @@ def layout(member: Member, _state: State) -> Broken | None:
             if typeflag in (b"x", b"g", b"X", b"L", b"K"):
                 return Broken("strict.layout", _at(offset, "magic"), "an extension under a v7 header", "magic")
         elif dialect == GNU:
-            if typeflag not in (b"L", b"K") and header.prefix.strip(b"\0"):
+            if typeflag not in (b"L", b"K", b"S") and header.prefix.strip(b"\0"):
                 return Broken(
                     "strict.layout", _at(offset, "prefix"), "bytes in the prefix of a GNU header", "prefix"
                 )

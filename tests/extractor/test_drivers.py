@@ -8,6 +8,8 @@ import lzma
 import os
 import resource
 import threading
+import tracemalloc
+import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
@@ -374,6 +376,49 @@ def test_bad_input(tmp_path: Path, archive: bytes, error: type[TarError], code: 
         extract(archive, tmp_path / "dest", policy="strict")
     assert caught.value.code == code
     assert list(tmp_path.iterdir()) == []
+
+
+def zeros(size: int) -> Iterator[bytes]:
+    """A file of so many bytes, and the end."""
+    yield pack(file(b"a", b"", size=size), end=0)
+    for _ in range(size >> 18):
+        yield bytes(1 << 18)
+    yield bytes(1024)
+
+
+def gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(9, wbits=31)
+    yield from map(packer.compress, pieces)
+    yield packer.flush()
+
+
+def extensions(number: int) -> Iterator[bytes]:
+    for _ in range(number):
+        yield pack(pax((b"comment", b"x" * 1_000_000)), end=0)
+    yield pack(file(b"a"))
+
+
+@pytest.mark.parametrize(
+    ("source", "most"),
+    [
+        pytest.param(zeros(1 << 26), 2, id="large-file"),
+        pytest.param(gzipped(zeros(1 << 26)), 4, id="gzip"),
+        pytest.param([b"".join(gzipped(zeros(1 << 26)))], 4, id="gzip-in-one-piece"),
+        pytest.param(extensions(16), 32, id="extensions"),
+        pytest.param([pack(pax((b"path", b"x"), size=1 << 40))], 1, id="declared-only"),
+        pytest.param([pack(file(b"a", b"", size=1 << 40))], 1, id="declared-size"),
+        pytest.param([pack(pax((b"path", b"d/" * 1023 + b"f")), file(b"f"))], 4, id="deep"),
+    ],
+)
+def test_memory_does_not_grow_with_what_an_archive_claims(
+    deep_path: Path, source: Iterable[bytes], most: int
+) -> None:
+    tracemalloc.start()
+    try:
+        failure(lambda: extract(source, deep_path / "dest", keep_partial=False))
+        assert tracemalloc.get_traced_memory()[1] < most << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_limits_reach_everything(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from extractor import RefusedError, TarError, check, members, rules
 from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Part, Pax, Recipe, Record
+from harness.archive.recipe import Member, Part, Pax, Recipe, Record, Slot
 from harness.generate.strategies import recipes, trees
 
 from .archives import common, file, folder, hardlink, long_link, long_name, pack, pax, symlink
@@ -194,6 +194,12 @@ PAIRS: dict[str, tuple[str, int, tuple[Part, ...], tuple[Part, ...]]] = {
     "type-fifo": ("strict.type", 156, (file(b"a", b"", kind="fifo"),), (file(b"a", b""),)),
     "type-device": ("strict.type", 156, (file(b"a", b"", kind="char"),), (file(b"a", b""),)),
     "type-sparse": ("strict.type", 156, (file(b"a", format="gnu", kind="sparse"),), (file(b"a", format="gnu"),)),
+    "type-sparse-with-a-map": (
+        "strict.type",
+        156,
+        (file(b"a", format="gnu", kind="sparse", sparse=(Slot(0, 4),), realsize=4),),
+        (file(b"a", format="gnu"),),
+    ),
     "size-of-a-directory": ("strict.size", 124, (folder(b"d", data=b"x"),), (folder(b"d", size=0),)),
     "size-of-a-symlink": ("strict.size", 124, (symlink(b"l", b"a", size=1, data=b"x"),), (symlink(b"l", b"a"),)),
     "link-name-on-file": ("strict.link", 157, (file(b"a", linkname=b"b"),), (file(b"a", linkname=b""),)),
