@@ -23,6 +23,13 @@ PACKED = ("harness", "extractor", "corpus", "README.md", "pyproject.toml")
 FACETS = ("status", "names", "types", "content", "links", "hardlinks")
 RING = tuple(one.name for one in available())
 
+APART = {one.name: f"{kind}: {why}" for one in available() for kind, why in one.table.lacks.items()}
+"""Who takes no part, and why: who extracts no links, since the repository has some."""
+APART["cpio"] = (
+    "it makes files of pax headers and GNU long names, and takes a number that ends in a space for malformed"
+)
+LINKING = tuple(name for name in RING if name not in APART)
+
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
@@ -100,10 +107,15 @@ PACKERS = {
 REFUSED = {
     "v7": {
         "busybox": "it reads no header without ustar's magic",
+        "tar-fs": "it reads no header without ustar's magic, unless it is told to",
         "extractor-strict": "a header without a magic leaves open what lies behind linkname (strict.layout)",
     }
 }
 """Who refuses a format, and why."""
+
+IGNORES_PAX = {"perl-archive-tar": "Archive::Tar reads no pax records, so it cuts the name of more than 200 bytes"}
+ELSEWHERE = {"pax": IGNORES_PAX, "posix": IGNORES_PAX}
+"""Who takes an archive of a format for another one, and why: it takes no part."""
 
 
 def differing(observations: tuple[Observation, ...]) -> str:
@@ -124,13 +136,14 @@ def test_everybody_agrees_on_the_repository(
     tree = short if form == "v7" else tree  # v7 has 100 bytes for a name, and no prefix
     out = tmp_path / "packed.tar"
     pack(tree, out, form)
-    observations = pool.run(Job(archive=out.read_bytes(), contestants=RING))
+    ring = tuple(name for name in LINKING if name not in ELSEWHERE.get(form, {}))
+    observations = pool.run(Job(archive=out.read_bytes(), contestants=ring))
     refused = REFUSED.get(form, {})
     assert {one.contestant: one.status for one in observations} == {
-        name: "refused" if name in refused else "extracted" for name in RING
+        name: "refused" if name in refused else "extracted" for name in ring
     }
     assert differing(tuple(one for one in observations if one.contestant not in refused)) == ""
-    names = {node.path.decode() for node in observations[RING.index("extractor-compat")].tree}
+    names = {node.path.decode() for node in observations[ring.index("extractor-compat")].tree}
     wanted = {tree.name, *(str(path.relative_to(tree.parent)) for path in tree.rglob("*"))}
     assert names - {"."} == wanted
 
