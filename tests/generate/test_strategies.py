@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from hypothesis import find, given, settings
+from hypothesis import strategies as st
 
 from harness.archive.case import Case
 from harness.archive.encode import encode_bytes
 from harness.archive.recipe import Member, Pax, Recipe
 from harness.generate.features import FEATURES
-from harness.generate.strategies import applications, cases, members, recipes, trees
+from harness.generate.strategies import applications, bent, cases, members, recipes, trees
 
 QUIET = settings(database=None, max_examples=5000, derandomize=True, deadline=None)
 
@@ -55,14 +57,22 @@ def is_link_behind_link(recipe: Recipe) -> bool:
 @pytest.mark.parametrize(
     ("wanted", "most"),
     [
-        pytest.param(is_global_path, 3, id="an extension"),
+        pytest.param(is_global_path, 2, id="an extension"),
         pytest.param(is_link_behind_link, 3, id="two links"),
         pytest.param(lambda recipe: len(encode_bytes(recipe)) > 2560, 4, id="size"),
     ],
 )
-def test_recipes_shrink_to_what_matters(wanted: Callable[[Recipe], bool], most: int) -> None:
-    smallest = find(recipes(), wanted, settings=QUIET)
-    assert len(smallest.parts) <= most
+@pytest.mark.parametrize("seed", range(2))
+def test_recipes_shrink_to_what_matters(wanted: Callable[[Recipe], bool], most: int, seed: int) -> None:
+    """Members and features that do not matter are gone, whichever archive was found first.
+
+    How many parts a feature that stays brings along is its own business, and which one stays depends on the first
+    archive that was found: that differs from one release of Hypothesis to the next.
+    """
+    pieces = st.tuples(trees(), st.lists(applications(), max_size=4))
+    smallest = find(pieces, lambda one: wanted(bent(*one).recipe), settings=QUIET, random=Random(seed))
+    assert wanted(bent(*smallest).recipe)
+    assert len(smallest[0]) + len(smallest[1]) <= most
 
 
 @given(cases(features=("schedule.chunks",), fewest=1))
