@@ -36,11 +36,21 @@ KINDS = {"hardlink": b"1", "symlink": b"2"}
 PROBES = 8
 """Programs that are asked at a time."""
 
-TYPEFLAG, MAGIC = 156, 257
+CHKSUM, TYPEFLAG, MAGIC = 148, 156, 257
 """Where a header has them (POSIX.1-2017 pax, "ustar Interchange Format")."""
 
 PROBE_S = 20.0
 """Seconds that asking a program for its version may take."""
+
+
+def _is_header(block: bytes) -> bool:
+    """Whether a block passes for a header: by its magic, or, as in the oldest format, by its checksum alone."""
+    if block[MAGIC : MAGIC + 5] == b"ustar":
+        return True
+    said = block[CHKSUM:TYPEFLAG].strip(b" \0")
+    if not said or said.strip(b"01234567"):
+        return False
+    return sum(block) - sum(block[CHKSUM:TYPEFLAG]) + 8 * ord(" ") == int(said, 8)
 
 
 class RegistryError(Exception):
@@ -123,7 +133,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         for kind, why in self.lacks.items():
             flag = KINDS[kind][0]
             for at in range(0, len(archive) - BLOCK + 1, BLOCK):
-                if archive[at + TYPEFLAG] == flag and archive[at + MAGIC : at + MAGIC + 5] == b"ustar":
+                if archive[at + TYPEFLAG] == flag and _is_header(archive[at : at + BLOCK]):
                     return f"it cannot extract a {kind}: {why}"
         return ""
 

@@ -29,8 +29,9 @@ from .still import Still
 VERSION = 1
 """Of the protocol. A driver that says another one is not used."""
 
-START_S = 20.0
-"""Seconds a driver may take until it is ready."""
+START_S = 45.0
+"""Seconds a driver may take from its start until it is ready: a JVM needs a quarter of one where nothing else runs,
+and as much longer as the machine is busy."""
 
 LINE = 16 << 20
 """Bytes of the longest answer."""
@@ -156,6 +157,7 @@ class Driver:
         """0: it was never there."""
         self._rest = bytearray()
         self._said = bytearray()
+        self._began = time.monotonic()
         try:
             self._start(environment)
         except OSError as error:
@@ -202,9 +204,10 @@ class Driver:
         """Wait until it is ready; afterwards `failed` says what went wrong."""
         if self.failed:
             return
-        line = self._line(time.monotonic() + START_S, None, 0.0)
+        line = self._line(self._began + START_S, None, 0.0)
         if isinstance(line, Gone):
-            self.failed = f"its driver did not start ({line.why}): {line.said}"
+            why = f"not ready after {START_S:g} s" if line.why == "time" else line.why
+            self.failed = f"its driver did not start ({why}): {line.said}"
             self.kill()
         elif line.strip() != b'{"tarbiter":%d}' % VERSION:
             self.failed = f"its driver does not speak version {VERSION} of the protocol, but: {line[:200]!r}"

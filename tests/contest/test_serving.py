@@ -183,15 +183,22 @@ def test_a_locale_takes_a_process_of_its_own(pool: Pool) -> None:
         (b"2", b"ustar\0", "unavailable"),
         (b"2", b"ustar  ", "unavailable"),
         (b"0", b"ustar\0", "extracted"),
-        (b"2", b"\0" * 6, "extracted"),
+        (b"2", b"\0" * 6, "unavailable"),
+        (b"0", b"\0" * 6, "extracted"),
     ],
 )
 def test_what_it_lacks_it_is_not_given(flag: bytes, magic: bytes, status: str) -> None:
-    archive = (bytes(512) + bytes(156) + flag + bytes(100) + magic).ljust(1024, b"\0")
+    checksum = b"%06o\0 " % (sum(flag) + sum(magic) + 8 * ord(" "))
+    archive = (bytes(512) + bytes(148) + checksum + flag + bytes(100) + magic).ljust(1024, b"\0")
     with Pool([serving_one("behave", lacks={"symlink": "it has none"})]) as opened:
         (seen,) = opened.run(Job(archive=archive, contestants=("behave",)))
     assert seen.status == status
     assert (seen.error == "it cannot extract a symlink: it has none") == (status == "unavailable")
+
+
+def test_what_no_checksum_says_to_be_a_header_is_none() -> None:
+    body = (bytes(512) + bytes(156) + b"2").ljust(1024, b"\0")
+    assert not Table(lacks={"symlink": "it has none"}).lacking(body)
 
 
 def test_requests_are_spelt_one_way() -> None:
