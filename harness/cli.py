@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NoReturn
 
 import click
@@ -25,7 +26,7 @@ from .archive.encode import encode
 from .archive.inspect import annotate, render
 from .archive.recipe import Recipe
 from .archive.text import CaseError, dumps, loads
-from .campaign.runs import RunError
+from .campaign.runs import RunError, environment
 from .contest.doctor import checks
 from .contest.observation import Job, Observation
 from .contest.pool import Pool
@@ -36,8 +37,9 @@ from .judge.compare import Divergence
 from .judge.facets import FACETS, STRONG
 from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
-from .report import session
+from .report import comparison, session
 from .report.console import STYLES, verdict
+from .report.pages import Output
 from .triage.locate import Index
 from .triage.trial import trials
 from .triaging import triage
@@ -267,6 +269,9 @@ def _parse_schedule(text: str | None) -> Schedule | None:
 )
 @click.option("--schedule", metavar="SIZES[+pause]", help="How bytes arrive: whole, 1, 511,1,512, 100+pause, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON: groups, trees, errors, times.")
+@click.option(
+    "--html", metavar="FILE", help="Also write it as a page with trees and annotated bytes; - prints that."
+)
 @JOBS
 def compare_command(
     files: tuple[str, ...],
@@ -276,6 +281,7 @@ def compare_command(
     world_file: str | None,
     schedule: str | None,
     as_json: bool,
+    html: str | None,
     cells: int | None,
 ) -> None:
     """Run each FILE (archive or case) through the contestants and tell who agrees with whom.
@@ -288,6 +294,7 @@ def compare_command(
     tarbiter compare --with gnu-tar,bsdtar --facet all x.tar
     tarbiter compare --target 'mytar -xf {archive} -C {dest}' corpus/*/*.toml
     tarbiter compare --schedule 1 x.tar            byte by byte
+    tarbiter compare --html x.html x.tar           a page to send around
 
     Exit code: 0 all agree, 1 something differs, 2 could not run.
     """
@@ -303,7 +310,12 @@ def compare_command(
     jobs = [_job(one, tuple(contestant.name for contestant in contestants), world, given) for one in inputs]
     results = []
     console = _console()
-    with Pool(contestants, cells=min(cells or os.cpu_count() or 1, len(inputs))) as pool:
+    if as_json and html == "-":
+        _fail("--json and --html - both want standard output: name a file for the page")
+    with (
+        Output(html) if html is not None else nullcontext() as output,
+        Pool(contestants, cells=min(cells or os.cpu_count() or 1, len(inputs))) as pool,
+    ):
         for loaded, trial in zip(inputs, trials(pool, jobs), strict=True):
             compared = Compared(
                 file=loaded.path,
@@ -314,8 +326,10 @@ def compare_command(
                 whole=trial.whole,
             )
             results.append(compared)
-            if not as_json:
+            if not as_json and html != "-":
                 _show(console, loaded, compared)
+        if output is not None:
+            output.write(comparison.page(list(map(_input, inputs, results)), environment(pool.backend)))
     if as_json:
         click.echo(page(results))
     sys.exit(DIFFERS if any(not one.divergence.agreed for one in results) else 0)
@@ -329,6 +343,17 @@ def _job(loaded: Loaded, names: tuple[str, ...], world: World | None, schedule: 
         world=world or case.world,
         schedule=schedule or case.schedule,
         twice=True,
+    )
+
+
+def _input(loaded: Loaded, compared: Compared) -> comparison.Input:
+    return comparison.Input(
+        file=loaded.path,
+        archive=loaded.archive,
+        case=loaded.case,
+        notes=loaded.notes,
+        divergence=compared.divergence,
+        observations=compared.observations,
     )
 
 

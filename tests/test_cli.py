@@ -348,3 +348,29 @@ def test_help_has_examples(command: str | None) -> None:
     result = run(*([command] if command else []), "--help")
     assert result.exit_code == 0
     assert command in ("doctor", "contestants", "completion") or "\n  tarbiter " in result.stdout
+
+
+def test_compare_writes_a_page(slash: Path, tmp_path: Path) -> None:
+    where = tmp_path / "page.html"
+    result = run("compare", slash, *PAIR, "--html", where)
+    assert result.exit_code == 1
+    assert "2 readings among 2 contestants" in result.stdout
+    assert where.read_text().startswith("<!doctype html>")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["page.html", "slash.toml"]
+
+
+def test_compare_prints_a_page_alone(slash: Path) -> None:
+    result = run("compare", slash, *PAIR, "--html", "-")
+    assert result.stdout.startswith("<!doctype html>")
+    assert result.stdout.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--html", "{folder}"), ("--html", "{folder}/no/x"), ("--json", "--html", "-")]
+)
+def test_a_page_that_cannot_be_written_stops_it_before_it_runs(
+    slash: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    result = run("compare", slash, *PAIR, *(one.replace("{folder}", str(tmp_path)) for one in arguments))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert list(tmp_path.iterdir()) == [slash]
