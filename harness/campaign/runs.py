@@ -17,6 +17,7 @@ import os
 import platform
 import shutil
 import sys
+import threading
 from importlib.metadata import version
 
 import msgspec
@@ -125,7 +126,7 @@ def environment(backend: str) -> dict[str, str]:
 
 def write(path: str, data: bytes) -> None:
     """Replace `path` as a whole: a reader, or a killed writer, sees the old bytes or the new ones."""
-    part = f"{path}.{os.getpid()}.part"
+    part = f"{path}.{os.getpid()}-{threading.get_native_id()}.part"  # two threads may write the same one
     with open(part, "wb") as file:
         file.write(data)
         file.flush()
