@@ -95,7 +95,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     case, path = folder / "hard.toml", folder / "page.html"
     case.write_text(dumps(Case(recipe=HARD, title="Names as wide as they come")))
-    names = "extractor-strict,extractor-compat,tarfile-data,tarfile-fully-trusted,gnu-tar"
+    names = "extractor-strict,extractor-compat,tarfile-fully-trusted,gnu-tar"
     result = CliRunner().invoke(main, ["compare", str(case), "--with", names, "--html", str(path)])
     assert result.exit_code == 1, result.output
     return path
