@@ -100,10 +100,13 @@ class Store:
         with _locked(os.path.join(path, "lock")), self._told():
             # Without implicit transactions: each one is written down where it begins.
             self._db = sqlite3.connect(os.path.join(path, "tarbiter.db"), timeout=BUSY_S, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._migrate()
+            with contextlib.ExitStack() as unless_usable:
+                unless_usable.callback(self._db.close)
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._db.execute("PRAGMA foreign_keys = ON")
+                self._migrate()
+                unless_usable.pop_all()
 
     def __enter__(self) -> Store:
         return self
