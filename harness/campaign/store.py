@@ -69,6 +69,22 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """When the first run that saw it began."""
     runs: int
     """How many runs saw it."""
+    first_run: int
+    """The number of the first run that saw it."""
+    last_run: int
+    """The number of the latest run that saw it."""
+
+
+class Ran(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as the store has it."""
+
+    number: int
+    """1, 2, ... in the order in which they began."""
+    began: str
+    path: str
+    cases: int
+    seconds: float
+    asked: Asked
 
 
 def now() -> str:
@@ -188,6 +204,24 @@ class Store:
         # Also true for a run that was killed right here and now sees it again.
         return bool(first == run)
 
+    def runs(self) -> tuple[Ran, ...]:
+        """All runs, in the order in which they began."""
+        with self._told():
+            rows = self._db.execute(
+                "SELECT id, began, path, cases, seconds, asked FROM runs ORDER BY id"
+            ).fetchall()
+        return tuple(
+            Ran(
+                number=number,
+                began=began,
+                path=path,
+                cases=cases,
+                seconds=seconds,
+                asked=msgspec.msgpack.decode(asked, type=Asked),
+            )
+            for number, began, path, cases, seconds, asked in rows
+        )
+
     def seen(self, finding: str, run: int) -> bool:
         """Note that `run` saw a finding by its signature; False when the store does not have it."""
         with self._transaction() as db:
@@ -216,12 +250,13 @@ class Store:
     def _entries(self, tail: str, values: tuple[object, ...]) -> Iterator[Entry]:
         query = (
             "SELECT kept, status, reason, changed, recipe, size, began, "  # noqa: S608  # `tail` is ours, values are bound
-            "(SELECT count(*) FROM sightings WHERE finding = findings.id) "
+            "(SELECT count(*) FROM sightings WHERE finding = findings.id), findings.run, "
+            "(SELECT max(run) FROM sightings WHERE finding = findings.id) "
             f"FROM findings JOIN runs ON runs.id = findings.run {tail}"
         )
         with self._told():
             rows = self._db.execute(query, values).fetchall()
-        for blob, status, reason, changed, recipe, size, began, runs in rows:
+        for blob, status, reason, changed, recipe, size, began, runs, first, last in rows:
             yield Entry(
                 kept=msgspec.msgpack.decode(zlib.decompress(blob), type=Kept),
                 status=status,
@@ -231,6 +266,8 @@ class Store:
                 size=size,
                 first_seen=began,
                 runs=runs,
+                first_run=first,
+                last_run=last,
             )
 
     def mark(self, finding: str, status: str, reason: str) -> None:

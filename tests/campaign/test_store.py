@@ -105,7 +105,19 @@ def test_what_a_run_saw_again(store: Store, kept: Callable[[bytes], Kept]) -> No
     assert not store.seen(one.id, second)
     store.add(one, first)
     assert store.seen(one.id, second)
-    assert store.get(one.id).runs == 2
+    entry = store.get(one.id)
+    assert (entry.runs, entry.first_run, entry.last_run) == (2, first, second)
+
+
+def test_runs_come_back_in_the_order_they_began(store: Store) -> None:
+    first, second = store.begin("one", ASKED), store.begin("two", ASKED)
+    store.progress(second, 12, 1.5)
+    runs = store.runs()
+    assert [(ran.number, ran.path, ran.cases, ran.seconds) for ran in runs] == [
+        (first, os.path.abspath("one"), 0, 0.0),
+        (second, os.path.abspath("two"), 12, 1.5),
+    ]
+    assert all(ran.asked == ASKED and ran.began for ran in runs)
 
 
 def test_two_writers_at_once(tmp_path: Path, kept: Callable[[bytes], Kept]) -> None:
