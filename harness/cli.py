@@ -40,6 +40,7 @@ from .judge.machine import page
 from .report import comparison, session
 from .report.console import STYLES, verdict
 from .report.pages import Output
+from .reporting import report_command
 from .triage.locate import Index
 from .triage.trial import trials
 from .triaging import triage
@@ -502,6 +503,7 @@ def contestants(ctx: click.Context, as_json: bool) -> None:
 
 contestants.add_command(install_command)
 main.add_command(triage)
+main.add_command(report_command)
 
 
 @main.command()

@@ -21,6 +21,7 @@ ORDER = (
     "report",
     "installing",
     "triaging",
+    "reporting",
     "cli",
     "__main__",
 )

@@ -1,0 +1,137 @@
+"""The report in Markdown: a summary for a CI job's page, and the text of an issue about what is new.
+
+Everything that comes from an archive or from somebody's program stands in code: there it can neither make markup,
+nor mention a person, nor refer to an issue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .console import plain
+from .record import Report, Row
+
+SHOWN = 20
+"""Findings that are told in full; the page has them all."""
+
+LIMIT = 60_000
+"""Characters of an issue's text: GitHub takes 65,536."""
+
+
+def _fence(content: str, least: int) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", content)), default=0)
+    return "`" * max(least, longest + 1 if longest >= least else least)
+
+
+def code(words: str, *, cell: bool = False) -> str:
+    """`words` as code within a line; with `cell` within a table, where a bar ends a cell even in code."""
+    line = plain(" ".join(words.split()))
+    if not line:
+        return ""
+    fence = _fence(line, 1)
+    if line[0] == "`" or line[-1] == "`":
+        line = f" {line} "
+    if cell:
+        line = line.replace("|", "\\|")
+    return f"{fence}{line}{fence}"
+
+
+def block(content: str, language: str = "") -> str:
+    """`content` as a block of code, whatever backticks it has."""
+    fence = _fence(content, 3)
+    lines = "\n".join(plain(line) for line in content.rstrip("\n").split("\n"))
+    return f"{fence}{language}\n{lines}\n{fence}"
+
+
+def hours(seconds: float) -> str:
+    """A span of time, in the unit that fits."""
+    return f"{seconds / 3600:.1f} h" if seconds >= 5400 else f"{seconds / 60:.0f} min"
+
+
+def _counts(report: Report) -> str:
+    still = sum(row.open for row in report.findings)
+    return f"{len(report.news)} new, {still} open, {len(report.findings)} in all"
+
+
+def _head(report: Report) -> Iterator[str]:
+    yield f"{len(report.runs)} runs, {report.cases} cases, {hours(report.seconds)}: {_counts(report)}."
+    if report.runs:
+        last = report.runs[-1]
+        who = ", ".join(code(f"{name} {version}".strip()) for name, version in last.contestants.items())
+        took = hours(last.seconds)
+        yield ""
+        yield f"The latest run began {last.began}: seed {last.seed}, {last.cases} cases in {took}, with {who}."
+    yield ""
+    yield "| breaks | new | open | in all |"
+    yield "| --- | ---: | ---: | ---: |"
+    for row in report.invariants:
+        if row.total:
+            yield f"| **{row.invariant}**: {row.promise} | {row.news} | {row.open} | {row.total} |"
+    if report.stale:
+        yield ""
+        yield f"Stale in the ledger: {', '.join(map(code, report.stale))}."
+
+
+def finding(row: Row) -> Iterator[str]:
+    """A section about one finding."""
+    told = row.finding
+    yield f"### {told.invariant} {code(told.id)}"
+    yield ""
+    yield told.promise
+    yield ""
+    yield f"Causes: {', '.join(map(code, told.causes)) or 'none: an ordinary archive shows it'}"
+    yield ""
+    yield from (f"- {code(line)}" for line in told.evidence)
+    yield from (f"- {code(place)}" for place in told.places)
+    yield ""
+    yield "| contestant | version | outcome | says |"
+    yield "| --- | --- | --- | --- |"
+    for seen in told.observations:
+        said = (seen.error.strip().splitlines() or [""])[0][:160]
+        cells = (code(words, cell=True) for words in (seen.contestant, seen.version, seen.status, said))
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    yield block(told.case, "toml")
+    yield ""
+    yield block(f"tarbiter compare {row.recipe} --with {','.join(seen.contestant for seen in told.observations)}")
+    yield ""
+
+
+def summary(report: Report) -> str:
+    """The page of a CI job: counts, then what is new."""
+    lines = ["# tarbiter", "", *_head(report), ""]
+    news = report.news
+    if news:
+        lines += [f"## New since the run before: {len(news)}", ""]
+        for row in news[:SHOWN]:
+            lines += finding(row)
+        if len(news) > SHOWN:
+            lines += [f"And {len(news) - SHOWN} more: the report has them.", ""]
+    else:
+        lines += ["Nothing new since the run before.", ""]
+    return "\n".join(lines)
+
+
+def title(report: Report) -> str:
+    """The title of an issue about what is new; plain text."""
+    news = report.news
+    worst = news[0].finding
+    more = f", and {len(news) - 1} more" if len(news) > 1 else ""
+    return plain(f"tarbiter: {worst.headline}{more}")[:200]
+
+
+def issue(report: Report) -> str:
+    """The text of an issue about what is new, the gravest first, within what an issue may hold."""
+    news = report.news
+    lines = list(_head(report))
+    lines.append("")
+    size = sum(len(line) + 1 for line in lines)
+    for number, row in enumerate(news):
+        section = list(finding(row))
+        size += sum(len(line) + 1 for line in section)
+        if size > LIMIT:
+            lines += [f"And {len(news) - number} more, which this issue has no room for: the report has them.", ""]
+            break
+        lines += section
+    return "\n".join(lines)
