@@ -13,6 +13,7 @@ from .judge.ledger import Ledger
 from .judge.machine import page
 from .report.junit import junit
 from .report.markdown import issue, summary, title
+from .report.overview import overview
 from .report.record import Report
 from .report.sarif import sarif
 from .report.sources import gather
@@ -28,6 +29,7 @@ class Format(NamedTuple):
 FORMATS: dict[str, Format] = {
     "markdown": Format("summary.md", lambda report: summary(report).encode()),
     "json": Format("report.json", lambda report: (page(report) + "\n").encode()),
+    "html": Format("report.html", overview),
     "junit": Format("junit.xml", junit),
     "sarif": Format("tarbiter.sarif", sarif),
 }
@@ -84,6 +86,7 @@ def report_command(source: str, form: str, as_json: bool, output: str, folder: s
 
     \b
     tarbiter report                                   a summary in Markdown
+    tarbiter report --format html -o report.html      one page with everything in it
     tarbiter report --format sarif -o tarbiter.sarif
     tarbiter report --all reports --ledger corpus/ledger.toml
     tarbiter report --json | jq '.findings[] | select(.news)'

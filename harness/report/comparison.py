@@ -400,7 +400,14 @@ def _about(divergence: Divergence, index: Index) -> dict[int, list[str]]:
     return found
 
 
+def anatomy(recipe: Recipe) -> tuple[tuple[Block, ...], int]:
+    """The annotated bytes of an archive by itself, and how many parts with nothing odd are not shown."""
+    return _blocks(recipe, annotate(encode(recipe).data), {})
+
+
 def _blocks(recipe: Recipe, rows: Sequence[Row], about: dict[int, list[str]]) -> tuple[tuple[Block, ...], int]:
+    # The rows number the parts as they are read; a recipe may have been written with others (raw bytes, say).
+    recipe = decode(encode(recipe).data)
     parts: dict[int, list[Row]] = {}
     for row in rows:
         parts.setdefault(row.part, []).append(row)
