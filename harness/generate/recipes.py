@@ -44,6 +44,14 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     features: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
+    """Labels of the cases that it was mutated from, the one that was changed first; empty: it was generated."""
+    mutators: tuple[str, ...] = ()
+    """What was done to the first parent, in order."""
+
+    @property
+    def label(self) -> str:
+        """What provenance calls it: the id of a case that has one, `seed:index` of one that was made here."""
+        return self.case.id or f"{self.seed}:{self.index}"
 
 
 def tree(choices: Choices, *, largest: int = 6) -> list[Part]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...archive.encode import encode_bytes
-from ...archive.recipe import BLOCK, Member, Recipe
+from ...archive.recipe import BLOCK, HeaderPart, Member, Recipe
 from ...archive.wire import sums
 from ..draft import Draft
 from . import WHERE, feature
@@ -103,27 +103,28 @@ def header__extreme(draft: Draft, extreme: tuple[str, int], where: int) -> None:
 CHECKSUMS = ("seven-digits", "spaces", "no-end", "signed", "off-by-one", "empty", "base256", "field-as-zeros")
 
 
+def checksum_bytes(form: str, part: HeaderPart) -> bytes:
+    """The checksum field of a part in one of CHECKSUMS."""
+    unsigned, signed = sums(encode_bytes(Recipe((part,)))[:BLOCK])
+    return {
+        "seven-digits": b"%07o" % unsigned,
+        "spaces": (b"%o" % unsigned).rjust(6) + b"\0 ",
+        "no-end": b"%08o" % unsigned,
+        "signed": b"%06o\0 " % (signed & 0o777777),
+        "off-by-one": b"%06o\0 " % (unsigned + 1),
+        "empty": b"",
+        "base256": b"\x80" + unsigned.to_bytes(7, "big"),
+        "field-as-zeros": b"%06o\0 " % (unsigned - 8 * 32),
+    }[form]
+
+
 @feature("1 checksum", 3, form=CHECKSUMS, where=WHERE)
 def header__checksum(draft: Draft, form: str, where: int) -> None:
     """A checksum in another form, of another sum, or wrong."""
     place = draft.place(where)
     if form == "signed":
         draft.change(place, gname=b"\xe9\xff")  # without a high byte both sums are the same
-    block = encode_bytes(Recipe((draft.member(place),)))[:BLOCK]
-    unsigned, signed = sums(block)
-    draft.change(
-        place,
-        chksum={
-            "seven-digits": b"%07o" % unsigned,
-            "spaces": (b"%o" % unsigned).rjust(6) + b"\0 ",
-            "no-end": b"%08o" % unsigned,
-            "signed": b"%06o\0 " % (signed & 0o777777),
-            "off-by-one": b"%06o\0 " % (unsigned + 1),
-            "empty": b"",
-            "base256": b"\x80" + unsigned.to_bytes(7, "big"),
-            "field-as-zeros": b"%06o\0 " % (unsigned - 8 * 32),
-        }[form],
-    )
+    draft.change(place, chksum=checksum_bytes(form, draft.member(place)))
 
 
 MAGICS = (
