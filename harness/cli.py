@@ -18,6 +18,7 @@ import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .archive.case import Case, Schedule, World
 from .archive.cases import InputError, Loaded, load, read
@@ -27,6 +28,7 @@ from .archive.inspect import annotate, render
 from .archive.recipe import Recipe
 from .archive.text import CaseError, dumps, loads
 from .campaign.runs import RunError, environment
+from .contest.backends import CHOICES, VARIABLE, asking
 from .contest.doctor import checks
 from .contest.observation import Job, Observation
 from .contest.pool import Pool
@@ -91,7 +93,15 @@ def _write_out(path: str, data: bytes) -> None:
     epilog="Shell completion: see `tarbiter completion --help`.",
 )
 @click.version_option(package_name="tarbiter", message="%(prog)s %(version)s")
-def main() -> None:
+@click.option(
+    "--cell",
+    "kind",
+    type=click.Choice(CHOICES),
+    envvar=VARIABLE,
+    help="What contestants run in; the default is auto: namespaces, or (told, and weaker) Landlock. docs/cell.md",
+)
+@click.pass_context
+def main(ctx: click.Context, kind: str | None) -> None:
     """One archive, many extractors: which ones disagree, on which bytes, and why.
 
     \b
@@ -99,6 +109,8 @@ def main() -> None:
     tarbiter fuzz --minutes 10        look for archives on which they part
     tarbiter inspect some.tar         every field, its bytes, and what is odd
     """
+    if kind is not None:
+        ctx.with_resource(asking(kind))
 
 
 @main.command()
@@ -330,7 +342,7 @@ def compare_command(
             if not as_json and html != "-":
                 _show(console, loaded, compared)
         if output is not None:
-            output.write(comparison.page(list(map(_input, inputs, results)), environment(pool.backend)))
+            output.write(comparison.page(list(map(_input, inputs, results)), environment(pool.backend, pool.arena)))
     if as_json:
         click.echo(page(results))
     sys.exit(DIFFERS if any(not one.divergence.agreed for one in results) else 0)
@@ -435,21 +447,28 @@ def fuzz_command(
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def doctor(as_json: bool) -> None:
-    """Try to break out of the cell in every way we know, and say what held.
+    """Try to break out of each kind of cell in every way we know, and say what held.
 
-    Exit code: 0 everything held, 1 something did not, 2 no cell can be set up here.
+    "lacks" is what a kind of cell is known not to keep (docs/cell.md), or that it cannot be had here.
+
+    \b
+    tarbiter doctor
+    tarbiter --cell landlock doctor        that kind only
+
+    Exit code: 0 everything else held, 1 something did not, 2 no cell can be set up here.
     """
     done = checks()
     if as_json:
         click.echo(page(done))
     else:
         table = Table(box=None, pad_edge=False)
-        for column in ("check", "held", "detail"):
+        for column in ("cell", "check", "held", "detail"):
             table.add_column(column)
         for check in done:
-            table.add_row(check.name, "[green]yes" if check.held else "[bold red]NO", check.detail)
+            held = "[green]yes" if check.held else "[yellow]lacks" if check.known else "[bold red]NO"
+            table.add_row(check.cell, check.name, held, Text(check.detail))
         _console().print(table)
-    sys.exit(0 if all(check.held for check in done) else DIFFERS)
+    sys.exit(0 if all(check.held or check.known for check in done) else DIFFERS)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

@@ -307,9 +307,15 @@ def test_contestants_are_listed_with_what_installs_them() -> None:
 
 
 def test_the_doctor_says_that_the_cell_holds() -> None:
-    result = run("doctor", "--json")
+    result = run("--cell", "namespaces", "doctor", "--json")
     assert [check["name"] for check in json.loads(result.stdout) if not check["held"]] == []
     assert result.exit_code == 0
+
+
+def test_what_was_run_says_in_which_cell(slash: Path) -> None:
+    result = run("--cell", "namespaces", "compare", slash, *PAIR, "--json")
+    assert {one["cell"] for one in json.loads(result.stdout)[0]["observations"]} == {"namespaces"}
+    assert run("--cell", "chroot", "compare", slash).exit_code == 2
 
 
 def test_a_campaign_from_start_to_replay(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replay: str = ""
 
 
-def environment(backend: str) -> dict[str, str]:
-    """What of this machine may show in an observation. `backend` is the cell's."""
+def environment(backend: str, arena: str = "tmpfs") -> dict[str, str]:
+    """What of this machine may show in an observation. `backend` is the cell's kind, `arena` its file system."""
     return {
         "tarbiter": version("tarbiter"),
         "python": platform.python_version(),
@@ -120,7 +120,7 @@ def environment(backend: str) -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "cell": backend,
-        "arena": "tmpfs",
+        "arena": arena,
     }
 
 

@@ -12,13 +12,18 @@ there and undoes again is seen all the same. An escape is told, then the arena i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
 from typing import Literal
 
+import msgspec
+
 from ..archive.case import DEST, HOLDER, NEIGHBOURS, PLACED_MTIME, SECRET, SECRET_DATA, Placed, World
+from . import processes
 from .observation import Change, Node
+from .sandbox import INSIDE_ID
 from .snapshot import TYPES, snapshot
 
 IN = "in"
@@ -73,6 +78,7 @@ class Arena:
         self._watched: list[tuple[str, int, _FileState]] = []
         self._expected: dict[str, frozenset[str]] = {}
         self.dest = self._archive = -1
+        self._uid, self._gid = os.geteuid(), os.getegid()
         self.rebuild()
 
     # -- building ------------------------------------------------------------------------------------------------
@@ -103,6 +109,8 @@ class Arena:
             path = os.path.dirname(path)
         os.utime(os.path.dirname(self.archive_path), ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
         self._built_ns = time.time_ns()
+        status = os.statvfs(self.root)
+        self._free = (status.f_bfree, status.f_ffree)
         self.dest = os.open(self.dest_path, _DIR)
         self._watch()
 
@@ -151,7 +159,7 @@ class Arena:
         if before is None:
             if len(self._worlds) >= WORLDS:
                 self._worlds.clear()
-            before = snapshot(self.dest)
+            before = self._plain(snapshot(self.dest))
             if world.placed:
                 # Looking at what cannot be read changes its mode: put it there once more.
                 snapshot(self.dest, remove=True)
@@ -312,7 +320,36 @@ class Arena:
         if tree[0].xattrs:
             for name, _ in tree[0].xattrs:
                 os.removexattr(self.dest, name)
-        return tree
+        return self._plain(tree)
+
+    def _plain(self, tree: tuple[Node, ...]) -> tuple[Node, ...]:
+        """The tree with the cell's own ids as every tree has them: without a user namespace they are others."""
+        if (self._uid, self._gid) == (INSIDE_ID, INSIDE_ID):
+            return tree
+        return tuple(
+            msgspec.structs.replace(
+                node,
+                uid=INSIDE_ID if node.uid == self._uid else node.uid,
+                gid=INSIDE_ID if node.gid == self._gid else node.gid,
+            )
+            for node in tree
+        )
+
+    # -- disk ----------------------------------------------------------------------------------------------------
+
+    def overrun(self, size: int, inodes: int) -> bool:
+        """Whether the arena holds more than `size` bytes or `inodes` names: no file system of its own bounds it.
+
+        The file system tells at once, but others use it too: when it says so, the tree is looked through, and with
+        it the files without a name that a process of the cell has open.
+        """
+        status = os.fstatvfs(self.dest)
+        used = (self._free[0] - status.f_bfree) * status.f_frsize
+        names = self._free[1] - status.f_ffree
+        if used <= size and names <= inodes:
+            return False
+        nameless = processes.nameless(os.fstat(self.dest).st_dev)
+        return _exceeds(self._watched[0][1], size - sum(nameless.values()), inodes - len(nameless))
 
     def sweep(self) -> None:
         """Empty the scratch directory."""
@@ -332,3 +369,42 @@ def _empty(root: str) -> None:
         snapshot(fd, remove=True)
     finally:
         os.close(fd)
+
+
+def _exceeds(fd: int, size: int, inodes: int) -> bool:
+    """Whether a tree that somebody is at work in holds more than that. What cannot be seen counts as nothing."""
+    os.fchdir(fd)
+    try:
+        todo: list[list[bytes]] = [[]]
+        fresh = True
+        while todo:
+            if fresh:
+                with contextlib.suppress(OSError), os.scandir(b".") as entries:
+                    for entry in entries:
+                        status = entry.stat(follow_symlinks=False)
+                        size -= status.st_blocks * 512
+                        inodes -= 1
+                        if size < 0 or inodes < 0:
+                            return True
+                        if stat.S_ISDIR(status.st_mode):
+                            todo[-1].append(entry.name)
+            fresh = False
+            if todo[-1]:
+                name = todo[-1].pop()
+                with contextlib.suppress(OSError):
+                    below = os.open(name, _DIR)
+                    try:
+                        os.fchdir(below)
+                    finally:
+                        os.close(below)
+                    todo.append([])
+                    fresh = True
+                continue
+            todo.pop()
+            if todo:
+                os.chdir(b"..")
+    except OSError:
+        pass  # a directory was taken from under our feet: the next look begins anew
+    finally:
+        os.chdir("/")
+    return False

@@ -17,13 +17,13 @@ import sys
 import time
 import traceback
 from types import FrameType, ModuleType
-from typing import NoReturn
 
+from . import landlock, processes
 from .arena import Arena
-from .command import end_others, environment
+from .command import environment
 from .observation import Change, Observation, Status
 from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, send
-from .sandbox import ARENA, SandboxError, adopt_orphans, die_with_parent, enter
+from .sandbox import ARENA, LANDLOCK, SandboxError, adopt_orphans, die_with_parent, enter
 from .serving import Driver
 from .still import Still
 from .worker import ASLEEP, LOCALE, TAMPERED, Watch, Where, Worker, drivers
@@ -33,6 +33,15 @@ TICK_S = 0.05
 
 TRIES = 3
 """Times in a row that a persistent driver may fail to start before it is left alone."""
+
+KNOWN = 2
+"""Processes of the cell that are our own: supervisor and worker."""
+
+OVERRUNS = {
+    "disk": "more on the disk than the cell may have: killed",
+    "processes": "more processes and threads than the cell may have: killed",
+}
+"""What is ended by the supervisor because nothing else does."""
 
 SPENT, CLOSED, TORN = 10, 11, 12
 """Exit codes of a worker: a fresh one should take over; the pool has gone; something of ours is broken."""
@@ -53,21 +62,47 @@ def main(fd: int, parent: int) -> None:
         sys.exit(2)
     began = time.perf_counter()
     try:
-        inside = enter(setup.plan)
+        if setup.plan.backend == LANDLOCK:
+            arena = _enter_landlock(channel, setup, parent)
+        else:
+            arena = _enter_namespaces(channel, setup, parent)
     except SandboxError as error:
-        send(channel, Failed(error.step, error.detail))
+        send(channel, Failed(error.step, error.detail, refused=True))
         sys.exit(2)
+    supervisor = _Supervisor(channel, setup, modules, arena)
+    milliseconds = (time.perf_counter() - began) * 1000
+    supervisor.run(Ready(os.getuid(), milliseconds, file_system(arena), arena))
+
+
+def _enter_namespaces(channel: socket.socket, setup: Setup, parent: int) -> str:
+    inside = enter(setup.plan)
     if inside:
         # The uid may have changed on the way, which takes the death signal away.
         die_with_parent(parent)
         channel.close()
         _wait_for(inside)
-    ready = Ready(os.getuid(), (time.perf_counter() - began) * 1000)
-    _Supervisor(channel, setup, modules).run(ready)
+        os._exit(0)
+    return ARENA
 
 
-def _wait_for(inside: int) -> NoReturn:
-    """Stay until the cell has ended, which is when nothing of it is left; SIGTERM ends it now."""
+def _enter_landlock(channel: socket.socket, setup: Setup, parent: int) -> str:
+    # What the kernel does for a namespace, the launcher has to do: it must not go before the others.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    die_with_parent(parent, by=signal.SIGTERM)
+    entered = landlock.enter(setup.plan, parent)
+    if entered.inside:
+        channel.close()
+        try:
+            _wait_for(entered.inside)
+        finally:
+            entered.end()
+            os._exit(0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    return entered.arena
+
+
+def _wait_for(inside: int) -> None:
+    """Stay until the cell's supervisor has ended; SIGTERM ends it now."""
     handle = os.pidfd_open(inside)  # a pid alone may be another process's by the time it is used
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -75,17 +110,29 @@ def _wait_for(inside: int) -> NoReturn:
             signal.pidfd_send_signal(handle, signal.SIGKILL)
 
     signal.signal(signal.SIGTERM, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     os.waitpid(inside, 0)
-    os._exit(0)
+
+
+def file_system(path: str) -> str:
+    """The type of the file system that `path` is on, as the kernel names it."""
+    device = os.stat(path).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with open("/proc/self/mountinfo", encoding="ascii", errors="backslashreplace") as file:
+        for line in file:
+            mount, _, kind = line.partition(" - ")
+            if mount.split()[2] == wanted:
+                return kind.split()[0]
+    return "unknown"
 
 
 class _Supervisor:
-    """Process 1 of the cell."""
+    """The first process of the cell."""
 
-    def __init__(self, channel: socket.socket, setup: Setup, modules: dict[str, ModuleType]) -> None:
+    def __init__(self, channel: socket.socket, setup: Setup, modules: dict[str, ModuleType], arena: str) -> None:
         self.channel, self.setup, self.modules = channel, setup, modules
         self.watch = Watch(mmap.mmap(-1, mmap.PAGESIZE))
-        self.arena = Arena(ARENA)
+        self.arena = Arena(arena)
         self.drivers: dict[str, Driver] = {}
         self.failures: dict[str, int] = {}
         """How often in a row a driver could not be started."""
@@ -116,7 +163,7 @@ class _Supervisor:
         if where.served and (hung or code != SPENT):
             # What it was asked for is still under way, and nobody waits for it.
             list(self.drivers.values())[where.served - 1].kill()
-        end_others(self._pids())
+        processes.end_others(self._pids())
         if where.deadline == 0.0 and not where.sending and not hung:
             # No contestant was running, so the code is the worker's own.
             if code == CLOSED:
@@ -136,6 +183,8 @@ class _Supervisor:
             error = (
                 "looking at the tree took too long" if hung else f"the worker ended ({code}) after the contestant"
             )
+        elif hung in OVERRUNS:
+            status, error = "over-limit", OVERRUNS[hung]
         elif hung:
             status = "hung"
             error = ASLEEP if hung == "asleep" else "no answer, not even to the alarm: killed"
@@ -180,7 +229,8 @@ class _Supervisor:
     def _wait(self, pid: int) -> tuple[int, str]:
         """Exit code (minus the signal) of the worker, and why it had to be killed: `time`, `asleep`, or not."""
         killed = ""
-        still = Still((1, *self._pids()))
+        still = Still((processes.first(), *self._pids()))
+        shared = self.setup.plan.backend == LANDLOCK
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
@@ -191,15 +241,27 @@ class _Supervisor:
                     killed = "time"
                 elif where.inside and still.seconds(where) > self.setup.idle_limit_s:
                     killed = "asleep"
+                elif shared and not where.around and not where.sending:
+                    killed = self._overrun()
                 if killed:
                     os.kill(pid, signal.SIGKILL)
             signal.sigtimedwait({signal.SIGCHLD}, TICK_S)
+
+    def _overrun(self) -> str:
+        """Which limit has been passed that no namespace and no file system of the cell's own keeps; empty: none."""
+        plan = self.setup.plan
+        if self.arena.overrun(plan.arena_size, plan.arena_inodes):
+            return "disk"
+        return "processes" if processes.threads(processes.pids()) > plan.processes + KNOWN else ""
 
     def _be_worker(self) -> None:
         code = TORN
         try:
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
             adopt_orphans()
+            if self.setup.plan.backend == LANDLOCK:
+                os.setpgid(0, 0)  # a signal to the whole group must not meet the supervisor
+                die_with_parent(processes.first())
             contestants = self.setup.contestants
             limit = self.setup.time_limit_s
             idle = self.setup.idle_limit_s

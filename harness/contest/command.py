@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import fcntl
 import os
 import re
@@ -16,6 +14,7 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
+from . import processes
 from .registry import Contestant
 from .still import Still
 
@@ -27,12 +26,6 @@ LOOK_S = 0.05
 
 STEPS = 50
 """Steps of feeding between two looks at what else goes on."""
-
-ROUNDS = 50
-"""Looks at what still lives before the processes to spare are given up with the rest."""
-
-ROUND_S = 0.001
-"""Seconds between two of them."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -90,13 +83,8 @@ class _Feed:
         return True
 
 
-def _state(pid: int) -> bytes:
-    with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-        return file.read().rpartition(b")")[2].split()[0]
-
-
 def _sleeps(pid: int) -> bool:
-    return _state(pid) in (b"S", b"Z")
+    return processes.state(pid) in (b"S", b"Z")
 
 
 def environment(contestant: Contestant, locale: str, tmp: str) -> dict[str, str]:
@@ -173,7 +161,7 @@ def run(
         wall_ns=wall,
         cpu_ns=int((usage.ru_utime + usage.ru_stime) * 1e9),
         peak_kib=usage.ru_maxrss,
-        stragglers=end_others(spare),
+        stragglers=processes.end_others(spare),
     )
 
 
@@ -185,7 +173,7 @@ def _watch(
     Returns what it said, and why it was killed if it was.
     """
     said = bytearray()
-    still, looked = Still((1, os.getpid(), *spare)), time.monotonic()
+    still, looked = Still((processes.first(), os.getpid(), *spare)), time.monotonic()
     ended = os.pidfd_open(pid)
     poll = select.poll()
     poll.register(ended, select.POLLIN)
@@ -235,58 +223,6 @@ def _watch(
             said += piece[: SAID - len(said)]
         os.close(out)
     return bytes(said), killed
-
-
-def end_others(spare: Collection[int] = ()) -> int:
-    """Kill every process of the cell but its first, this one and those to `spare`. Returns how many there were.
-
-    As a child subreaper this process inherits what a command left behind, so all of them can be waited for.
-    """
-    try:
-        pid, _ = os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return 0
-    count = 1 if pid else 0
-    if spare:
-        kept = {1, os.getpid(), *spare}
-        for _ in range(ROUNDS):
-            others = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in kept]
-            alive = [pid for pid in others if _lives(pid)]
-            for pid in alive:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            count += _collect()
-            if not alive:
-                return count
-            time.sleep(ROUND_S)
-    # At once, so that nothing can multiply faster than it is found.
-    try:
-        os.kill(-1, signal.SIGKILL)
-    except OSError as error:
-        if error.errno != errno.ESRCH:
-            raise
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return count
-        count += 1
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return _state(pid) != b"Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def _collect() -> int:
-    """Wait for the children that have ended. Returns how many there were."""
-    count = 0
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            count += 1
-    return count
 
 
 _ESCAPES = {

@@ -87,6 +87,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     contestant: str
     version: str = ""
     family: str = ""
+    cell: str = ""
+    """The kind of cell it ran in: `namespaces` or `landlock`."""
     status: Status
     tree: tuple[Node, ...] = ()
     """Sorted by path; the destination itself comes first."""

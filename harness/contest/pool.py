@@ -21,10 +21,11 @@ from types import TracebackType
 
 import msgspec
 
+from . import backends
 from .observation import Job, Observation
 from .protocol import Answer, Batch, ClosedError, Failed, Held, Probe, Ready, Replies, Setup, frame, send
 from .registry import Contestant, RegistryError
-from .sandbox import BACKEND, Plan, SandboxError, shown
+from .sandbox import Plan, SandboxError, shown
 from .worker import ALONE, AROUND_S, GRACE_S, allowance_s
 
 BATCH = 10
@@ -76,6 +77,7 @@ def steady(first: Observation, second: Observation) -> Observation:
         contestant=second.contestant,
         version=second.version,
         family=second.family,
+        cell=second.cell,
         status="flaky",
         error=f"{first.status}, and {second.status} when run again"
         if first.status != second.status
@@ -160,7 +162,7 @@ class Cell:
             raise SandboxError("start", "the cell ended, or said nothing, before it was ready") from error
         if isinstance(reply, Failed):
             self.close()
-            raise SandboxError(reply.step, reply.detail)
+            raise SandboxError(reply.step, reply.detail, refused=reply.refused)
         assert isinstance(reply, Ready)
         self.ready = reply
         self.channel.setblocking(False)
@@ -210,17 +212,27 @@ class Cell:
 class Pool:
     """Cells that run contestants. Use it as a context manager, in the main thread.
 
-    `contestants` are all that jobs may name. Raises RegistryError when two have one name, and SandboxError from
-    `__enter__` when no cell can be set up, or outside the main thread.
+    `contestants` are all that jobs may name. `kind` is one of `backends.CHOICES`; empty: what the environment asks
+    for. Raises RegistryError when two have one name, and SandboxError from `__enter__` when no cell can be set up,
+    or outside the main thread.
     """
 
-    def __init__(self, contestants: Sequence[Contestant], *, cells: int = 1, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        contestants: Sequence[Contestant],
+        *,
+        cells: int = 1,
+        limits: Limits | None = None,
+        kind: str = "",
+    ) -> None:
         self.contestants = {one.name: one for one in contestants}
         if len(self.contestants) != len(contestants):
             raise RegistryError("pool", "two contestants have the same name; name one of them otherwise")
         self.cells = max(1, cells)
         self.limits = limits or Limits()
-        self.backend = BACKEND
+        self.kind = kind
+        self.backend = ""
+        """The kind of cell that it came to, once there is one: all cells of a pool are of one kind."""
         self._cells: list[Cell] = []
         self._setup = Setup(
             plan=Plan(
@@ -262,6 +274,11 @@ class Pool:
         return tuple(shown(self._setup.plan))
 
     @property
+    def plan(self) -> Plan:
+        """What its cells are."""
+        return self._setup.plan
+
+    @property
     def first(self) -> Cell:
         """A cell for probes."""
         return self._cells[0]
@@ -299,7 +316,22 @@ class Pool:
             # PR_SET_PDEATHSIG follows the thread: a cell would be killed when this one ends.
             raise SandboxError("start", "cells are started from the main thread only")
         while len(self._cells) < self.cells:
-            self._cells.append(Cell(self._setup))
+            self._cells.append(self._start(self._setup.plan))
+
+    def _start(self, plan: Plan) -> Cell:
+        if self.backend:
+            return Cell(self._setup)
+        cell, chosen = backends.choose(plan, self.kind or backends.asked(), lambda one: Cell(self._with(one)))
+        self._setup, self.backend = self._with(chosen), chosen.backend
+        return cell
+
+    def _with(self, plan: Plan) -> Setup:
+        return msgspec.structs.replace(self._setup, plan=plan)
+
+    @property
+    def arena(self) -> str:
+        """The file system that trees are made on."""
+        return self.first.ready.arena
 
     @property
     def all_cells(self) -> tuple[Cell, ...]:
@@ -431,7 +463,11 @@ class _Run:
         item.left.remove(place)
         known = self.pool.contestants[item.job.contestants[place]]
         observation = msgspec.structs.replace(
-            answer.observation, contestant=known.name, version=known.version, family=known.family
+            answer.observation,
+            contestant=known.name,
+            version=known.version,
+            family=known.family,
+            cell=self.pool.backend,
         )
         rest = [one.rest() for one in batch if one.left]
         if answer.died or not rest:
@@ -478,6 +514,7 @@ class _Run:
             contestant=known.name,
             version=known.version,
             family=known.family,
+            cell=self.pool.backend,
             status="harness-fault",
             error="the cell ended, or was silent for too long, while this was run",
             error_class="cell",

@@ -5,6 +5,7 @@ They touch nothing outside but what they must not be able to touch; network atte
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -12,11 +13,13 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Result: TypeAlias = tuple[bool, str]
 
 _CLONE_NEWUSER = 0x10000000
+_PTRACE_SEIZE = 0x4206
+_IPC_CREAT = 0o1000
 
 
 def _errno(error: OSError) -> str:
@@ -100,25 +103,124 @@ def see_environment(name: str) -> Result:
     return True, "no process shows it"
 
 
+def _reach(family: int, kind: int, address: Any, words: str) -> Result:
+    """Connect to a socket of the host, and send it something."""
+    try:
+        with socket.socket(family, kind) as sock:
+            sock.settimeout(2)
+            sock.connect(address)
+            sock.send(b"tarbiter was here")
+    except OSError as error:
+        return True, f"{words}: {_errno(error)}"
+    return False, f"{words}: reached"
+
+
 def reach_tcp(port: str) -> Result:
     """Connect to a listener on the host's loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.settimeout(2)
-        try:
-            sock.connect(("127.0.0.1", int(port)))
-        except OSError as error:
-            return True, f"127.0.0.1: {_errno(error)}"
-    return False, "connected to the host's loopback"
+    return _reach(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", int(port)), "127.0.0.1")
+
+
+def reach_udp(port: str) -> Result:
+    """Send a datagram to the host's loopback."""
+    return _reach(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", int(port)), "127.0.0.1")
 
 
 def reach_abstract(name: str) -> Result:
     """Connect to an abstract unix socket of the host."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        try:
-            sock.connect("\0" + name)
-        except OSError as error:
-            return True, _errno(error)
-    return False, "connected to a socket of the host"
+    return _reach(socket.AF_UNIX, socket.SOCK_STREAM, "\0" + name, "abstract socket")
+
+
+def reach_named(path: str) -> Result:
+    """Connect to a unix socket of the host that has a name, as those of a container engine or an agent have."""
+    return _reach(socket.AF_UNIX, socket.SOCK_STREAM, path, "socket with a name")
+
+
+def trace_host(pid: str) -> Result:
+    """Trace a process of the host, and read its memory."""
+    number = int(pid)
+    if number in (1, os.getpid(), os.getppid()):
+        return True, f"pid {number} is a process of the cell"
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.ptrace(_PTRACE_SEIZE, number, None, None) == 0:
+        return False, f"pid {number} is traced"
+    code = ctypes.get_errno()
+    try:
+        os.close(os.open(f"/proc/{number}/mem", os.O_RDONLY))
+    except OSError as error:
+        return True, f"{errno.errorcode.get(code, code)}, memory {_errno(error)}"
+    return False, "its memory can be opened"
+
+
+def leave_memory(key: str) -> Result:
+    """Make shared memory that outlives the cell. The host sees whether it is there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.shmget(int(key), 4096, _IPC_CREAT | 0o600) < 0:
+        return True, errno.errorcode.get(ctypes.get_errno(), "refused")
+    return True, "made, in the cell's own namespace"
+
+
+def change_metadata(path: str) -> Result:
+    """Change mode and time of a file of the host by its name."""
+    changes: dict[str, Callable[[], None]] = {
+        "mode": lambda: os.chmod(path, 0o640),
+        "times": lambda: os.utime(path, (1, 1)),
+        "attributes": lambda: os.setxattr(path, "user.tarbiter", b"1"),
+    }
+    done = []
+    for words, change in changes.items():
+        with contextlib.suppress(OSError):
+            change()
+            done.append(words)
+    return not done, f"changed: {', '.join(done)}" if done else "refused"
+
+
+def see_processes(pid: str) -> Result:
+    """Read what a process of the host was called with."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            own = int(pid) in (os.getpid(), os.getppid())
+            return own or b"input()" not in file.read(), "its command line can be read"
+    except OSError as error:
+        return True, _errno(error)
+
+
+def see_names(path: str) -> Result:
+    """Ask for size and times of a file of the host."""
+    try:
+        size = os.stat(path).st_size
+    except OSError as error:
+        return True, _errno(error)
+    return False, f"{path} is there and has {size} bytes"
+
+
+def write_visible(shown: str) -> Result:
+    """Create, remove and overwrite in what is shown on purpose."""
+    done, tried = [], 0
+    for path in shown.split("\n"):
+        if path.startswith("/dev/"):
+            continue
+        tried += 1
+        folder = os.path.isdir(path)
+        target = os.path.join(path, "tarbiter-was-here") if folder else path
+        with contextlib.suppress(OSError):
+            os.close(os.open(target, os.O_WRONLY | (os.O_CREAT | os.O_EXCL if folder else 0), 0o600))
+            done.append(target)
+    return not done, f"opened {', '.join(done)}" if done else f"{tried} refused"
+
+
+def run_from_arena(arena: str) -> Result:
+    """Execute a program that was written into the arena."""
+    path = f"{arena}/in/program"
+    with open(path, "wb") as file:
+        file.write(b"#!/bin/sh\n")
+    os.chmod(path, 0o755)  # noqa: S103  # to be executed
+    try:
+        _, status = os.waitpid(os.posix_spawn(path, [path], {}), 0)
+    except OSError as error:
+        return True, _errno(error)
+    finally:
+        os.unlink(path)
+    return False, f"it ran, and ended with {status}"
 
 
 def signal_host(pid: str) -> Result:
@@ -179,64 +281,29 @@ def eat_memory(limit: str) -> Result:
     return held, f"stopped ({'refused' if code == 7 else f'signal {-code}'})" if held else "it could"
 
 
-def fork_bomb(limit: str) -> Result:
-    """Start more processes than the cell may have."""
-    children = []
-    stopped = ""
-    for _ in range(int(limit) + 50):
-        try:
-            pid = os.fork()
-        except OSError as error:
-            stopped = _errno(error)
-            break
-        if pid == 0:
-            signal.pause()
-            os._exit(0)
-        children.append(pid)
-    for pid in children:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    return bool(stopped), f"{len(children)} processes, then {stopped or 'no end'}"
+def who_am_i(allowed: str = "0", bounding: str = "0") -> Result:
+    """Uid, capabilities and no_new_privs as the kernel states them. The masks are of those that it may have.
 
-
-def fill_disk(limit: str) -> Result:
-    """Write more than the arena holds."""
-    path = "/arena/in/filler"
-    written, stopped, number = 0, "", 0
-    chunk = bytes(1 << 20)
-    try:
-        while written < 2 * int(limit) and not stopped:
-            with open(f"{path}-{number}", "wb", buffering=0) as file:
-                number += 1
-                try:
-                    for _ in range(200):
-                        file.write(chunk)
-                        written += len(chunk)
-                except OSError as error:
-                    stopped = _errno(error)
-    finally:
-        for one in range(number):
-            os.unlink(f"{path}-{one}")
-    return bool(stopped), f"{written >> 20} MiB, then {stopped or 'no end'}"
-
-
-def who_am_i() -> Result:
-    """Uid, capabilities and no_new_privs as the kernel states them."""
+    Who has no right to make the bounding set smaller leaves it as it is: with no_new_privs nothing is gained by it.
+    """
     with open("/proc/self/status", encoding="ascii") as file:
         rows = [line.partition(":") for line in file]
     status = {name: value.strip() for name, _, value in rows}
-    capabilities = [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")]
-    held = not any(capabilities) and status["NoNewPrivs"] == "1" and os.getuid() != 0
+    capabilities = [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")]
+    more = int(status["CapBnd"], 16) & ~int(bounding) or any(mask & ~int(allowed) for mask in capabilities)
+    held = not more and status["NoNewPrivs"] == "1" and os.getuid() != 0
     return held, f"uid {os.getuid()}, capabilities {max(capabilities):x}, NoNewPrivs {status['NoNewPrivs']}"
 
 
 def kill_everything() -> Result:
     """Kill the cell's first process."""
     try:
-        os.kill(1, signal.SIGKILL)
+        os.kill(os.getppid(), signal.SIGKILL)
     except OSError as error:
         return True, _errno(error)
-    return True, "the kernel protects a namespace's first process from signals inside"
+    # Where it is the first of a pid namespace the kernel lets no signal from inside through. Whether it lives on is
+    # seen by what comes next.
+    return True, "the signal was sent, and did not arrive"
 
 
 PROBES: dict[str, Callable[..., Result]] = {
@@ -247,14 +314,21 @@ PROBES: dict[str, Callable[..., Result]] = {
         read_only,
         see_environment,
         reach_tcp,
+        reach_udp,
         reach_abstract,
+        reach_named,
+        trace_host,
+        leave_memory,
+        change_metadata,
+        see_processes,
+        see_names,
+        write_visible,
+        run_from_arena,
         signal_host,
         become_root,
         remount,
         core_pattern,
         eat_memory,
-        fork_bomb,
-        fill_disk,
         who_am_i,
         kill_everything,
     )

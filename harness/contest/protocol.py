@@ -50,13 +50,18 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
     uid: int
     milliseconds: float
+    arena: str = "tmpfs"
+    """The file system of the arena."""
+    path: str = ""
+    """Where the arena is."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The sandbox could not be set up; nothing has run."""
+    """The sandbox could not be set up; nothing has run. `refused` is SandboxError's."""
 
     step: str
     detail: str
+    refused: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):

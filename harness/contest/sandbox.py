@@ -21,7 +21,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-BACKEND = "namespaces"
+NAMESPACES, LANDLOCK = "namespaces", "landlock"
+"""The ways to set up a cell, the stronger one first: this module's, and that of `landlock`."""
 
 ARENA = "/arena"
 """Where the writable tmpfs is, the same in every cell."""
@@ -43,16 +44,19 @@ _SYS_MOUNT_SETATTR = 442
 """The same number on every architecture, as for all system calls since Linux 5.0."""
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 4, 24, 38, 47
 _PR_SET_CHILD_SUBREAPER = 36
-_AMBIENT_CLEAR_ALL = 4
+_AMBIENT_RAISE, _AMBIENT_CLEAR_ALL = 2, 4
 _LAST_CAPABILITY = 63
 
 
 class SandboxError(Exception):
-    """No sandbox can be set up: `step` is what failed, `detail` why and what may help. Nothing has run."""
+    """No sandbox can be set up: `step` is what failed, `detail` why and what may help. Nothing has run.
 
-    def __init__(self, step: str, detail: str) -> None:
+    `refused`: the system does not give what this kind of sandbox is made of; another kind may be had.
+    """
+
+    def __init__(self, step: str, detail: str, *, refused: bool = False) -> None:
         super().__init__(step, detail)
-        self.step, self.detail = step, detail
+        self.step, self.detail, self.refused = step, detail, refused
 
     def __str__(self) -> str:
         return f"no sandbox, so nothing was run: {self.step}: {self.detail}"
@@ -61,6 +65,9 @@ class SandboxError(Exception):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a cell is to look like from inside. Sizes are bytes."""
 
+    backend: str = NAMESPACES
+    scratch: str = ""
+    """landlock: the directory that the arena is made in."""
     visible: tuple[str, ...]
     """Directories and files that can be seen, read-only, at the paths they have outside."""
     arena_size: int = 512 << 20
@@ -86,31 +93,31 @@ class _Attributes(ctypes.Structure):
     )
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _check(step: str, result: int, hint: str = "") -> None:
+def check(step: str, result: int, hint: str = "") -> None:
+    """Raise SandboxError for the system call of `step` when its `result` is negative."""
     if result < 0:
         code = ctypes.get_errno()
         raise SandboxError(step, os.strerror(code) + (f" ({hint})" if hint else ""))
 
 
 def _mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    done = _libc.mount(
-        os.fsencode(source), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), data.encode()
-    )
-    _check(f"mount {kind or 'bind'} {source} at {target}", done)
+    done = libc.mount(os.fsencode(source), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), data.encode())
+    check(f"mount {kind or 'bind'} {source} at {target}", done)
 
 
 def _unshare(flags: int) -> None:
     hint = "user namespaces are refused here: a container's seccomp profile, or a sysctl such as "
     hint += "kernel.apparmor_restrict_unprivileged_userns or user.max_user_namespaces"
-    _check("unshare", _libc.unshare(flags), hint)
+    check("unshare", libc.unshare(flags), hint)
 
 
-def _prctl(step: str, *arguments: int) -> None:
+def prctl(step: str, *arguments: int) -> None:
+    """Set something about this process, with up to five arguments. Raises SandboxError."""
     words = [ctypes.c_ulong(argument) for argument in arguments] + [ctypes.c_ulong(0)] * (5 - len(arguments))
-    _check(step, _libc.prctl(ctypes.c_int(arguments[0]), *words[1:]))
+    check(step, libc.prctl(ctypes.c_int(arguments[0]), *words[1:]))
 
 
 def _write(path: str, text: str, hint: str = "") -> None:
@@ -130,7 +137,7 @@ def _write(path: str, text: str, hint: str = "") -> None:
 def _lock(path: str) -> None:
     """Make the mounts at and below `path` read-only, without set-uid programs and devices."""
     wanted = _Attributes(set=_ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV)
-    done = _libc.syscall(
+    done = libc.syscall(
         ctypes.c_long(_SYS_MOUNT_SETATTR),
         ctypes.c_int(_AT_FDCWD),
         os.fsencode(path),
@@ -138,7 +145,7 @@ def _lock(path: str) -> None:
         ctypes.byref(wanted),
         ctypes.c_size_t(ctypes.sizeof(wanted)),
     )
-    _check(f"make {path} read-only", done, "mount_setattr needs Linux 5.12")
+    check(f"make {path} read-only", done, "mount_setattr needs Linux 5.12")
 
 
 def system_paths() -> tuple[str, ...]:
@@ -147,7 +154,7 @@ def system_paths() -> tuple[str, ...]:
     return tuple(path for path in usual if os.path.lexists(path))
 
 
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 def _outermost(paths: Sequence[str]) -> list[str]:
@@ -162,7 +169,7 @@ def _outermost(paths: Sequence[str]) -> list[str]:
 
 def shown(plan: Plan) -> list[str]:
     """Everything of the host that a cell of this plan shows, system and devices included."""
-    return _outermost([*plan.visible, *system_paths(), *filter(os.path.exists, _DEVICES)])
+    return _outermost([*plan.visible, *system_paths(), *filter(os.path.exists, DEVICES)])
 
 
 def _stage(paths: Sequence[str]) -> dict[str, str]:
@@ -191,7 +198,7 @@ def _become_plain() -> None:
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
     # A changed uid makes the process undumpable, and its /proc files root's: uid_map could not be written.
-    _prctl("PR_SET_DUMPABLE", _PR_SET_DUMPABLE, 1)
+    prctl("PR_SET_DUMPABLE", _PR_SET_DUMPABLE, 1)
 
 
 def _build_root(paths: Sequence[str], staged: dict[str, str], arena: str) -> None:
@@ -213,7 +220,7 @@ def _build_root(paths: Sequence[str], staged: dict[str, str], arena: str) -> Non
             os.close(os.open(where, os.O_CREAT | os.O_CLOEXEC))
         _mount(f"/proc/self/fd/{fd}", where, "", _MS_BIND | _MS_REC)
         os.close(fd)
-        if path not in _DEVICES:
+        if path not in DEVICES:
             _lock(where)
     for directory in ("/proc", ARENA):
         os.mkdir(root + directory)
@@ -226,35 +233,49 @@ def _build_root(paths: Sequence[str], staged: dict[str, str], arena: str) -> Non
         raise SandboxError(error.step, f"{error.detail} ({hint})") from None
     _mount("tmpfs", root + ARENA, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, f"mode=755,{arena}")
     os.chdir(root)
-    _check("pivot_root", _libc.pivot_root(b".", b"."))
-    _check("umount the old root", _libc.umount2(b".", _MNT_DETACH))
+    check("pivot_root", libc.pivot_root(b".", b"."))
+    check("umount the old root", libc.umount2(b".", _MNT_DETACH))
     os.chdir("/")
 
 
-def die_with_parent(parent: int) -> None:
-    """Be killed when the thread that started this process ends. `parent` is what getppid gave before the fork."""
-    _prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(parent: int, by: int = signal.SIGKILL) -> None:
+    """Get a signal when the thread that started this process ends. `parent`: its pid, as it was before the fork."""
+    prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, by)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def adopt_orphans() -> None:
     """Become the parent of every process that a contestant leaves behind."""
-    _prctl("PR_SET_CHILD_SUBREAPER", _PR_SET_CHILD_SUBREAPER, 1)
+    prctl("PR_SET_CHILD_SUBREAPER", _PR_SET_CHILD_SUBREAPER, 1)
+
+
+def drop_bounding(*kept: int) -> None:
+    """Nothing that is executed gets a capability by its file or its uid, but these. Takes CAP_SETPCAP."""
+    for capability in range(_LAST_CAPABILITY + 1):
+        if capability not in kept and libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
+            break  # EINVAL: the kernel knows no higher ones
+
+
+def keep_capabilities(*kept: int) -> None:
+    """Give up all capabilities but these, which programs that are executed keep as well."""
+    prctl("clear ambient capabilities", _PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
+    mask = sum(1 << one for one in kept)
+    wanted = (ctypes.c_uint32 * 6)(*[mask & 0xFFFFFFFF] * 3, *[mask >> 32] * 3)
+    check("capset", libc.capset(ctypes.byref(header), ctypes.byref(wanted)))
+    for one in kept:
+        prctl("keep a capability", _PR_CAP_AMBIENT, _AMBIENT_RAISE, one)
 
 
 def _drop_capabilities() -> None:
-    for capability in range(_LAST_CAPABILITY + 1):
-        if _libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
-            break  # EINVAL: the kernel knows no higher ones
-    _prctl("clear ambient capabilities", _PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL)
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
-    nothing = (ctypes.c_uint32 * 6)()
-    _check("capset", _libc.capset(ctypes.byref(header), ctypes.byref(nothing)))
-    _prctl("PR_SET_NO_NEW_PRIVS", _PR_SET_NO_NEW_PRIVS, 1)
+    drop_bounding()
+    keep_capabilities()
+    prctl("PR_SET_NO_NEW_PRIVS", _PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _limit(plan: Plan) -> None:
+def limit(plan: Plan) -> None:
+    """Set the limits of the plan, for this process and all that it starts."""
     for kind, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_DATA, plan.data_size),
@@ -265,8 +286,8 @@ def _limit(plan: Plan) -> None:
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
         _, hard = resource.getrlimit(kind)
-        limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (limit, limit))
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (bound, bound))
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     space = plan.space_size if hard == resource.RLIM_INFINITY else min(plan.space_size, hard)
     resource.setrlimit(resource.RLIMIT_AS, (space, hard))
@@ -306,10 +327,10 @@ def _enter(plan: Plan) -> int:
     _write("/proc/sys/user/max_user_namespaces", "0")
     _mount("none", "/proc", "", _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     _lock_root()
-    _limit(plan)
+    limit(plan)
     _drop_capabilities()
     # In a pid namespace of its own this process has no parent that getppid could name: 0.
-    _prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, signal.SIGKILL)
     return 0
 
 

@@ -11,6 +11,8 @@ import os
 import time
 from collections.abc import Iterable
 
+from . import processes
+
 _BUSY = frozenset((b"R", b"D"))
 """Running or about to, and waiting for a page of a program: proc_pid_stat(5)."""
 
@@ -19,7 +21,7 @@ class Still:
     """Looks at every thread of the cell but those of the processes `besides`."""
 
     def __init__(self, besides: Iterable[int]) -> None:
-        self._besides = {str(pid) for pid in besides}
+        self._besides = frozenset(besides)
         self._seen: object = None
         self._since = time.monotonic()
 
@@ -33,8 +35,8 @@ class Still:
 
     def _look(self) -> tuple[bool, int]:
         ticks = 0
-        for pid in os.listdir("/proc"):
-            if not pid.isdigit() or pid in self._besides:
+        for pid in processes.pids():
+            if pid in self._besides:
                 continue
             # A process may end between being listed and being read.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):

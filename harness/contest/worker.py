@@ -22,12 +22,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..archive.case import WHOLE, World
-from . import command, probes, serving
+from . import command, probes, processes, serving
 from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
 from .observation import Change, Job, Listed, Node, Observation, Status
 from .protocol import Answer, Batch, Held, Probe, frames, receive_request, send_bytes
 from .registry import Contestant
+from .sandbox import ARENA
 from .serving import Driver
 from .still import Still
 
@@ -208,7 +209,7 @@ class Worker:
             held, detail = probes.PROBES[probe.name](*probe.arguments)
         except Exception:  # noqa: BLE001  # an attempt that fails in a way it did not foresee proves nothing
             held, detail = False, traceback.format_exc(limit=-3)
-        command.end_others(self.spare)
+        processes.end_others(self.spare)
         self.said.append(Held(held, detail))
         self._flush()
 
@@ -312,7 +313,7 @@ class Worker:
             left.append("descriptors opened or closed")
         if threading.active_count() > 1:
             left.append(f"{threading.active_count() - 1} threads")
-        stragglers = command.end_others(self.spare)
+        stragglers = processes.end_others(self.spare)
         if stragglers:
             left.append(f"{stragglers} processes, which were killed")
         if left:
@@ -352,6 +353,7 @@ class Worker:
         if not said:
             return said
         said = said[:LONGEST].replace(self.arena.dest_path, "{dest}").replace(self.arena.archive_path, "{archive}")
+        said = said.replace(self.arena.root, ARENA)
         return said if said.isascii() else said.encode("utf-8", "backslashreplace").decode()
 
     def _driver(self, job: Job, contestant: Contestant, limit_s: float, *, alone: bool) -> _Seen:
@@ -401,7 +403,7 @@ class Worker:
             finally:
                 driver.kill()
                 driver.close()
-                command.end_others(self.spare)
+                processes.end_others(self.spare)
                 self.arena.sweep()
         try:
             return self._asked(self.servants[contestant.name], job, limit_s)
@@ -427,7 +429,7 @@ class Worker:
             pause=job.schedule.pause and table.schedule == "pauses",
             listing=job.listing,
         )
-        still = Still((1, os.getpid(), *(self.spare - {driver.pid})))
+        still = Still((processes.first(), os.getpid(), *(self.spare - {driver.pid})))
         cpu, began = driver.cpu_ns(), time.perf_counter_ns()
         reply = driver.ask(line, number, limit_s=limit_s, idle_s=self.idle_s, still=still)
         seen = _Seen(outcome=Outcome(notes=notes), wall_ns=time.perf_counter_ns() - began)

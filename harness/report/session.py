@@ -64,7 +64,7 @@ def start(path: str, seed: int, contestants: Sequence[Contestant], options: Opti
             seed=seed,
             contestants={one.name: one.version for one in contestants},
             facets=options.facets,
-            environment=environment(pool.backend),
+            environment=environment(pool.backend, pool.arena),
         )
         return _session(pool, Run.create(path, asked), contestants, options)
 

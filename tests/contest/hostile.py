@@ -94,6 +94,17 @@ def fill(order: Order) -> None:
         number += 1
 
 
+def fill_nameless(order: Order) -> None:
+    """Fills the disk with files that have no name any more."""
+    kept = []
+    while True:
+        file = open(f"{order.dest}/file", "wb")  # noqa: SIM115  # held open on purpose
+        kept.append(file)
+        os.unlink(file.name)
+        file.write(bytes(1 << 24))
+        file.flush()
+
+
 def sprawl(order: Order) -> None:
     """Takes every inode of the arena."""
     number = 0

@@ -12,6 +12,7 @@ import pytest
 from harness.archive.case import HOLDER, PLACED_MTIME, SECRET_DATA, Placed, World
 from harness.contest.arena import Arena, WorldError
 from harness.contest.observation import Node
+from harness.contest.sandbox import INSIDE_ID
 
 PLACED_NS = PLACED_MTIME * 10**9
 
@@ -114,7 +115,7 @@ def test_a_prepared_destination_is_fresh(arena: Arena) -> None:
     arena.prepare(World(dest_mode=0o500))
     arena.clear(since=0, cut=[])
     (root,) = arena.prepare(World())
-    assert root == Node(path=b".", type="dir", mode=0o755, mtime_ns=root.mtime_ns, uid=os.getuid(), gid=os.getgid())
+    assert root == Node(path=b".", type="dir", mode=0o755, mtime_ns=root.mtime_ns, uid=INSIDE_ID, gid=INSIDE_ID)
     assert os.stat(arena.dest_path).st_mtime_ns == PLACED_NS
 
 
