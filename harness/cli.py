@@ -46,6 +46,7 @@ from .reporting import report_command
 from .triage.locate import Index
 from .triage.trial import trials
 from .triaging import triage
+from .versing import versus_command
 
 DIFFERS, COULD_NOT_RUN, INTERRUPTED = 1, 2, 130
 
@@ -523,6 +524,7 @@ def contestants(ctx: click.Context, as_json: bool) -> None:
 contestants.add_command(install_command)
 main.add_command(triage)
 main.add_command(report_command)
+main.add_command(versus_command)
 
 
 @main.command()

@@ -22,6 +22,7 @@ ORDER = (
     "installing",
     "triaging",
     "reporting",
+    "versing",
     "cli",
     "__main__",
 )

@@ -1,0 +1,430 @@
+"""Two releases side by side: what the newer one does otherwise than the older one, each change made small.
+
+Between two releases of one extractor every difference matters, and few broken invariants are there to tell them
+apart by. So a case is looked at by its *aspects*: each way in which the two part, with its direction ("extracted
+before, refused now, and with which words"). An aspect is minimised on its own, and what is left in the minimised
+case is the cause: a change is an aspect with its causes.
+
+Two releases may part on nearly every archive for one dull reason. A case whose aspects have known causes is
+therefore looked into only once for each of its features, so that what hides behind a dull reason is still found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from ..archive.case import Case
+from ..archive.text import dumps
+from ..contest.observation import Job, Observation
+from ..contest.pool import SUSPECT, Pool
+from ..generate.recipes import Generated, cases
+from ..judge.compare import NOT_COMPARED
+from ..judge.facets import STRONG, WEAK, differences, has_tree
+from ..judge.invariants import arrival
+from ..triage.explain import causes
+from ..triage.minimise import Budget, NotInterestingError, minimise
+from ..triage.trial import Trial, job_for, trials
+
+SLICE = 64
+"""Cases between two looks at what was suspicious: the next checkpoint."""
+
+PROBES = 600
+"""Probes that making one aspect small may take."""
+
+PATIENCE_S = 20.0
+"""Seconds that making one aspect small may take."""
+
+WIDTH = 8
+"""Cases that are probed at a time; fewer when they are slow, so that a run ends when it should."""
+
+AGAIN = 1
+"""How often a feature is looked into when the aspect has a known cause in the case."""
+
+FRESH = 3
+"""How often a feature is looked into when no known cause is in the case."""
+
+RUNS = 6
+"""Runs of one case that tell whether a contestant does the same each time."""
+
+RETRIED = "run twice"
+"""How the pool's note begins that says so."""
+
+UNSTEADY_S = 2.0
+"""What takes longer is not run again and again to see whether chance is in it."""
+
+LENGTH = 72
+"""Letters of a message that belong to the aspect."""
+
+FAILED = "refused"
+"""`refused` and `partial` are one: how much was written before an error is another matter."""
+
+TREE = tuple(name for name in (*STRONG, *WEAK) if name not in ("status", "escapes"))
+"""The facets in which two trees can part, the gravest first."""
+
+
+class Aspect(msgspec.Struct, frozen=True, order=True):
+    """One way in which two observations part. `old` and `new`: what each did, where the facet has words for it."""
+
+    facet: str
+    old: str = ""
+    new: str = ""
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two contestants by name: `new` is asked what it does otherwise than `old`."""
+
+    old: str
+    new: str
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one pair does otherwise, with everything that is needed to see it again."""
+
+    id: str
+    pair: Pair
+    aspect: Aspect
+    causes: tuple[str, ...]
+    case: str
+    """The minimised case as TOML."""
+    original: str
+    """The generated case as TOML."""
+    index: int
+    """The number of the generated case under the run's seed."""
+    cases: int
+    """Cases that had been run when this was found."""
+    seconds: float
+    """Wall time of the run when this was found."""
+    features: tuple[str, ...]
+    probes: int
+    complete: bool
+    """False: the budget ended while the case was being minimised."""
+    observations: tuple[Observation, ...]
+    """Of the old one and the new one, on the minimised case."""
+    whole: tuple[Observation, ...] = ()
+    """The same, when the archive arrived whole; empty where it did so anyway."""
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """How far a run came, and what it counted: enough to go on with it."""
+
+    next_index: int = 0
+    cases: int = 0
+    seconds: float = 0.0
+    parted: int = 0
+    """Cases on which some pair parted."""
+    looked_into: int = 0
+    vanished: int = 0
+    """Aspects that did not show again."""
+    statuses: dict[str, dict[str, int]] = {}
+    """Observations by contestant and status."""
+    retried: int = 0
+    """Observations that were seen only when the contestant was run again, alone and with more time."""
+    tries: dict[str, int] = {}
+    sightings: dict[str, int] = {}
+    """Cases in which a change's aspect and causes were seen, by its id."""
+
+
+def said(error: str) -> str:
+    """A message without what is different in each archive: names, numbers, all but its first line."""
+    line = next(iter(error.strip().splitlines()), "")
+    line = re.sub(r"`[^`]*`|\"[^\"]*\"|'[^']*'|b'[^']*'|\{[a-z]+\}\S*|/\S+", "…", line)
+    line = re.sub(r"(?:0x)?[0-9a-fA-F]*[0-9][0-9a-fA-F]*", "#", line)
+    return " ".join(line.split())[:LENGTH]
+
+
+def _outcome(seen: Observation) -> str:
+    if seen.status == "extracted":
+        return "extracted"
+    words = said(seen.error) or said(seen.error_class)
+    kind = FAILED if seen.status in ("refused", "partial") else seen.status
+    return f"{kind}: {words}" if words else kind
+
+
+def _kind(seen: Observation) -> str:
+    return FAILED if seen.status in ("refused", "partial") else seen.status
+
+
+def aspects(old: Observation, new: Observation) -> tuple[Aspect, ...]:
+    """Every way in which two observations of one archive part, the gravest first. Empty where they agree.
+
+    Trees are compared where both extracted the archive; where both failed, as `left behind`.
+    """
+    if any(one.status in NOT_COMPARED or _slow(one) for one in (old, new)):
+        return ()
+    found = []
+    before, after = ({change.what for change in one.escapes} for one in (old, new))
+    found += [Aspect("escapes", what, "") for what in sorted(before - after)]
+    found += [Aspect("escapes", "", what) for what in sorted(after - before)]
+    if _kind(old) != _kind(new):
+        found.append(Aspect("status", _outcome(old), _outcome(new)))
+    elif has_tree(old) and has_tree(new):
+        found += [Aspect(facet) for facet in TREE if differences(facet, old, new)]
+    elif _kind(old) == FAILED and _left(old) != _left(new):
+        found.append(Aspect("left behind"))
+    return tuple(found)
+
+
+def _slow(seen: Observation) -> bool:
+    """Whether a contestant answered only when it was given more time: then the clock decides what it does."""
+    return seen.status not in SUSPECT and any(RETRIED in note for note in seen.notes)
+
+
+def _left(seen: Observation) -> list[tuple[bytes, str, bytes | None, bytes | None]]:
+    return [(node.path, node.type, node.data or node.digest, node.link) for node in seen.tree]
+
+
+def of_trial(trial: Trial, pair: Pair) -> tuple[Aspect, ...]:
+    """The aspects of a pair in a trial, arrival included: whether the way the bytes came matters to one only."""
+    old, new = (_of(trial.observations, name) for name in (pair.old, pair.new))
+    found = aspects(old, new)
+    if trial.whole:
+        late = [arrival(_of(trial.whole, name), _of(trial.observations, name)) for name in (pair.old, pair.new)]
+        if (late[0] is None) != (late[1] is None):
+            told = ["+".join(one.facets) if one is not None else "" for one in late]
+            found = (Aspect("arrival", *told), *found)
+    return found
+
+
+def _cost_s(trial: Trial) -> float:
+    return sum(one.wall_ns + one.overhead_ns for one in trial.observations + trial.whole) / 1e9
+
+
+def _of(observations: Sequence[Observation], name: str) -> Observation:
+    return next(one for one in observations if one.contestant == name)
+
+
+def _key(pair: Pair, aspect: Aspect, why: str) -> str:
+    """What tries are counted by: the words of messages left out, or each of them would begin anew."""
+    kinds = (aspect.old.partition(":")[0], aspect.new.partition(":")[0])
+    return "\t".join((pair.old, pair.new, aspect.facet, *kinds, why))
+
+
+def identity(pair: Pair, aspect: Aspect, why: Sequence[str]) -> str:
+    """The id of a change: 10 hexadecimal digits."""
+    words = "\n".join((pair.old, pair.new, aspect.facet, aspect.old, aspect.new, *why))
+    return hashlib.blake2b(words.encode(), digest_size=5).hexdigest()
+
+
+class Versus:
+    """A run over one seed: pairs of contestants of `pool`, and what they do otherwise.
+
+    `changes` and `progress` are what an earlier session came to, when it is resumed. `tell` is called after each
+    case. `source` gives the cases from a number on; the default is the campaign's generator.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        pairs: Sequence[Pair],
+        seed: int,
+        *,
+        changes: Sequence[Change] = (),
+        progress: Progress | None = None,
+        tell: Callable[[], None] = lambda: None,
+        source: Callable[[int, int], Iterator[Generated]] | None = None,
+    ) -> None:
+        self.pool, self.pairs, self.seed, self.tell = pool, tuple(pairs), seed, tell
+        self.contestants = tuple(dict.fromkeys(name for pair in pairs for name in (pair.old, pair.new)))
+        self.changes = list(changes)
+        self.state = progress or Progress()
+        self.doing = "running"
+        self._source = source or (lambda number, start: cases(number, start=start))
+        self._began = time.monotonic()
+        self._earlier_s = self.state.seconds
+        self._until: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run, earlier sessions included."""
+        return self._earlier_s + time.monotonic() - self._began
+
+    def _ended(self) -> bool:
+        return self._until is not None and self.seconds >= self._until
+
+    def go(self, *, cases: int | None = None, seconds: float | None = None) -> Iterator[Change]:
+        """Run until so many cases or seconds of the whole run are over, and yield each change as it is found.
+
+        Whoever stops listening stops the run. `state` is complete after each slice.
+        """
+        self._until = seconds
+        fresh = self._source(self.seed, self.state.next_index)
+        while not self._ended():
+            size = SLICE if cases is None else min(SLICE, cases - self.state.cases)
+            if size <= 0:
+                break
+            suspects = list(self._slice(itertools.islice(fresh, size)))
+            self.doing = "looking into"
+            for generated, trial in suspects:
+                if self._ended():
+                    break
+                yield from self._look(generated, trial)
+            self.doing = "running"
+            self.state.seconds = self.seconds
+
+    def _slice(self, fresh: Iterator[Generated]) -> Iterator[tuple[Generated, Trial]]:
+        """Run some cases and yield those on which a pair parts."""
+        flying: deque[Generated] = deque()
+
+        def jobs() -> Iterator[Job]:
+            while not self._ended():
+                generated = next(fresh, None)
+                if generated is None:
+                    return
+                job = job_for(generated.case, self.contestants)
+                flying.append(generated)
+                yield job
+
+        for trial in trials(self.pool, jobs()):
+            generated = flying.popleft()
+            self._count(generated, trial)
+            self.tell()
+            if any(of_trial(trial, pair) for pair in self.pairs):
+                self.state.parted += 1
+                yield generated, trial
+
+    def _count(self, generated: Generated, trial: Trial) -> None:
+        self.state.cases += 1
+        self.state.next_index = generated.index + 1
+        for one in trial.observations:
+            row = self.state.statuses.setdefault(one.contestant, {})
+            row[one.status] = row.get(one.status, 0) + 1
+            self.state.retried += any(RETRIED in note for note in one.notes)
+
+    def _look(self, generated: Generated, trial: Trial) -> Iterator[Change]:
+        why = frozenset(causes(generated.case))
+        for pair in self.pairs:
+            for aspect in of_trial(trial, pair):
+                if self._ended():
+                    return
+                if self._worth(pair, aspect, why, generated.features):
+                    yield from self._into(generated, pair, aspect, _cost_s(trial))
+                    self.tell()
+
+    def _worth(self, pair: Pair, aspect: Aspect, why: frozenset[str], features: Sequence[str]) -> bool:
+        known = [
+            one for one in self.changes if one.pair == pair and one.aspect == aspect and why.issuperset(one.causes)
+        ]
+        for one in known:
+            self.state.sightings[one.id] = self.state.sightings.get(one.id, 0) + 1
+        limit = AGAIN if known else FRESH
+        keys = [_key(pair, aspect, name) for name in (features or ("",))]
+        if all(self.state.tries.get(key, 0) >= limit for key in keys):
+            return False
+        for key in keys:
+            self.state.tries[key] = self.state.tries.get(key, 0) + 1
+        return True
+
+    def _into(self, generated: Generated, pair: Pair, aspect: Aspect, cost_s: float) -> Iterator[Change]:
+        """Make one aspect of a case small, and yield the change when it is a new one."""
+        self.state.looked_into += 1
+        until = time.monotonic() + PATIENCE_S
+        width = max(1, min(WIDTH, int(self.pool.cells / max(cost_s, 1e-3))))
+        budget = Budget(probes=PROBES, width=width, ended=lambda: self._ended() or time.monotonic() >= until)
+
+        def probe(offers: Sequence[Case]) -> Sequence[bool]:
+            jobs = (job_for(case, (pair.old, pair.new)) for case in offers)
+            return [aspect in of_trial(trial, pair) for trial in trials(self.pool, jobs)]
+
+        try:
+            small = minimise(generated.case, probe, budget=budget)
+        except NotInterestingError:
+            yield from self._unsteady(generated, pair, cost_s)
+            return
+        (trial,) = trials(self.pool, (job_for(small.case, (pair.old, pair.new)),))
+        if aspect not in of_trial(trial, pair):
+            yield from self._unsteady(generated, pair, cost_s)
+            return
+        yield from self._new(generated, pair, aspect, small.case, trial, small.probes, complete=small.complete)
+
+    def _unsteady(self, generated: Generated, pair: Pair, cost_s: float) -> Iterator[Change]:
+        """What does not show again may be chance in one of the two: run the case several times to see in whom.
+
+        Only where the other one does the same each time is it a change; there is nothing to minimise.
+        """
+        if cost_s > UNSTEADY_S:
+            self.state.vanished += 1
+            return
+        jobs = [job_for(generated.case, (pair.old, pair.new))] * RUNS
+        seen = list(trials(self.pool, jobs))
+        several = [
+            len({_essence(_of(one.observations, name)) for one in seen}) > 1 for name in (pair.old, pair.new)
+        ]
+        if several[0] == several[1]:
+            self.state.vanished += 1
+            return
+        words = tuple("differs from run to run" if yes else "" for yes in several)
+        aspect = Aspect("steadiness", *words)
+        yield from self._new(generated, pair, aspect, generated.case, seen[0], RUNS, complete=False)
+
+    def _new(
+        self,
+        generated: Generated,
+        pair: Pair,
+        aspect: Aspect,
+        case: Case,
+        trial: Trial,
+        probes: int,
+        *,
+        complete: bool,
+    ) -> Iterator[Change]:
+        why = causes(case)
+        name = identity(pair, aspect, why)
+        self.state.sightings[name] = self.state.sightings.get(name, 0) + 1
+        if any(one.id == name for one in self.changes):
+            return
+        titled = msgspec.structs.replace(
+            case, title=f"{pair.old} and {pair.new}: {aspect.facet}", why="; ".join(why)
+        )
+        change = Change(
+            id=name,
+            pair=pair,
+            aspect=aspect,
+            causes=why,
+            case=dumps(titled),
+            original=dumps(generated.case),
+            index=generated.index,
+            cases=self.state.cases,
+            seconds=self.seconds,
+            features=generated.features,
+            probes=probes,
+            complete=complete,
+            observations=tuple(_of(trial.observations, one) for one in (pair.old, pair.new)),
+            whole=tuple(_of(trial.whole, one) for one in (pair.old, pair.new)) if trial.whole else (),
+        )
+        self.changes.append(change)
+        yield change
+
+
+def _essence(seen: Observation) -> tuple[object, ...]:
+    """What must be the same each time. What a failed run leaves behind is a matter of when it failed."""
+    return (_kind(seen), tuple(_left(seen)) if has_tree(seen) else (), seen.escapes)
+
+
+def grouped(changes: Sequence[Change]) -> list[list[Change]]:
+    """Changes of one cause together, the one with the fewest causes in front.
+
+    Where all causes of one change are among those of another one of the same pair, the latter says the same with
+    something more, which its aspect needed in order to be seen.
+    """
+    groups: list[list[Change]] = []
+    for change in sorted(changes, key=lambda one: (len(one.causes), one.index)):
+        for group in groups:
+            head = group[0]
+            if head.causes and head.pair == change.pair and set(head.causes) <= set(change.causes):
+                group.append(change)
+                break
+        else:
+            groups.append([change])
+    return groups
+
+
+def chain(names: Iterable[str]) -> tuple[Pair, ...]:
+    """Each name with the one behind it."""
+    return tuple(Pair(old, new) for old, new in itertools.pairwise(names))

@@ -1,0 +1,204 @@
+"""Two releases side by side: which aspects are told apart, what is grouped, and a run that finds what is known."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from harness.archive.text import loads
+from harness.campaign.versus import (
+    Aspect,
+    Change,
+    Pair,
+    Progress,
+    Versus,
+    aspects,
+    chain,
+    grouped,
+    identity,
+    of_trial,
+    said,
+)
+from harness.contest.observation import Change as Outside
+from harness.contest.observation import Node, Observation, Status
+from harness.contest.pool import Pool
+from harness.contest.registry import available
+from harness.triage.trial import job_for, trials
+
+PAIR = Pair("tarfile-fully-trusted", "extractor-compat")
+
+
+def seen(
+    status: Status = "extracted", *nodes: Node, error: str = "", escapes: tuple[Outside, ...] = ()
+) -> Observation:
+    return Observation(contestant="c", status=status, tree=nodes, error=error, escapes=escapes)
+
+
+FILE = Node(path=b"a", type="file", data=b"1", size=1, mode=0o644)
+LONGER = Node(path=b"a", type="file", data=b"12", size=2, mode=0o644)
+CLOSED = Node(path=b"a", type="file", data=b"1", size=1, mode=0o600)
+LINK = Node(path=b"a", type="symlink", link=b"b")
+OUT = Outside(path=b"canary/x", what="created")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        pytest.param(seen("extracted", FILE), seen("extracted", FILE), (), id="same"),
+        pytest.param(seen("extracted", FILE), seen("extracted"), (Aspect("names"),), id="names"),
+        pytest.param(seen("extracted", FILE), seen("extracted", LINK), (Aspect("types"),), id="types"),
+        pytest.param(seen("extracted", FILE), seen("extracted", LONGER), (Aspect("content"),), id="content"),
+        pytest.param(seen("extracted", FILE), seen("extracted", CLOSED), (Aspect("mode"),), id="mode"),
+        pytest.param(
+            seen("extracted"),
+            seen("refused", error="bad"),
+            (Aspect("status", "extracted", "refused: bad"),),
+            id="status",
+        ),
+        pytest.param(
+            seen("partial", FILE, error="at 7"),
+            seen("crashed"),
+            (Aspect("status", "refused: at #", "crashed"),),
+            id="crash",
+        ),
+        pytest.param(
+            seen("partial", FILE, error="x"), seen("refused", error="y"), (Aspect("left behind"),), id="left"
+        ),
+        pytest.param(seen("partial", FILE, error="x"), seen("partial", FILE, error="y"), (), id="other-words"),
+        pytest.param(seen("hung"), seen("hung", FILE), (), id="hung-both"),
+        pytest.param(
+            seen("refused", escapes=(OUT,)),
+            seen("refused"),
+            (Aspect("escapes", "created", ""),),
+            id="escape-mended",
+        ),
+        pytest.param(
+            seen("refused"), seen("refused", escapes=(OUT,)), (Aspect("escapes", "", "created"),), id="escape-new"
+        ),
+        pytest.param(seen("flaky"), seen("extracted", FILE), (), id="flaky"),
+        pytest.param(seen("harness-fault"), seen("extracted", FILE), (), id="harness-fault"),
+    ],
+)
+def test_aspects(old: Observation, new: Observation, want: tuple[Aspect, ...]) -> None:
+    assert aspects(old, new) == want
+
+
+def test_what_was_slow_the_first_time_says_nothing() -> None:
+    slow = Observation(contestant="c", status="partial", notes=("run twice: hung first (time)",))
+    assert aspects(slow, seen("extracted", FILE)) == ()
+
+
+def test_what_hung_twice_says_something() -> None:
+    hung = Observation(contestant="c", status="hung", notes=("run twice: hung first (time)",))
+    assert aspects(hung, seen("extracted", FILE)) == (Aspect("status", "hung", "extracted"),)
+
+
+@pytest.mark.parametrize(
+    ("error", "want"),
+    [
+        ("", ""),
+        ("failed to unpack `{dest}/a b`", "failed to unpack …"),
+        ("bad octal in 'size': \"12\"\nmore", "bad octal in …: …"),
+        ("checksum mismatch: 1234 != 5678", "checksum mismatch: # != #"),
+        ("ENOENT: open {dest}/x/y", "ENOENT: open …"),
+    ],
+)
+def test_a_message_without_its_values(error: str, want: str) -> None:
+    assert said(error) == want
+
+
+def test_a_chain_of_releases() -> None:
+    assert chain(["a", "b", "c"]) == (Pair("a", "b"), Pair("b", "c"))
+
+
+def change(index: int, *causes: str, pair: Pair = PAIR) -> Change:
+    return Change(
+        id=str(index), pair=pair, aspect=Aspect("names"), causes=causes, case="", original="", index=index, cases=1,
+        seconds=1.0, features=(), probes=1, complete=True, observations=(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        pytest.param(
+            [change(1, "x"), change(2, "x", "y"), change(3, "z")], [["1", "2"], ["3"]], id="one-more-cause"
+        ),
+        pytest.param([change(1, "x", "y"), change(2, "y", "z")], [["1"], ["2"]], id="one-cause-shared"),
+        pytest.param([change(1), change(2, "x")], [["1"], ["2"]], id="an-ordinary-archive-explains-nothing"),
+        pytest.param([change(1, "x"), change(2, "x", pair=Pair("b", "c"))], [["1"], ["2"]], id="another-pair"),
+    ],
+)
+def test_grouped(changes: list[Change], want: list[list[str]]) -> None:
+    assert [[one.id for one in group] for group in grouped(changes)] == want
+
+
+def test_the_id_knows_the_direction() -> None:
+    assert identity(PAIR, Aspect("names"), ("x",)) != identity(Pair(PAIR.new, PAIR.old), Aspect("names"), ("x",))
+
+
+# A run ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(available((PAIR.old, PAIR.new)), cells=2) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def run(pool: Pool) -> Versus:
+    versus = Versus(pool, (PAIR,), 7)
+    list(versus.go(cases=120))
+    return versus
+
+
+def test_it_counts_every_case(run: Versus) -> None:
+    assert run.state.cases == run.state.next_index == 120
+    assert {name: sum(row.values()) for name, row in run.state.statuses.items()} == {PAIR.old: 120, PAIR.new: 120}
+    assert 0 < run.state.parted <= 120
+
+
+def test_each_change_shows_in_its_minimised_case(pool: Pool, run: Versus) -> None:
+    assert run.changes
+    for found in run.changes:
+        (trial,) = trials(pool, [job_for(loads(found.case), (PAIR.old, PAIR.new))])
+        assert found.aspect in of_trial(trial, PAIR)
+
+
+def test_each_change_is_there_once(run: Versus) -> None:
+    ids = [found.id for found in run.changes]
+    assert len(ids) == len(set(ids))
+    assert set(ids) <= run.state.sightings.keys()
+
+
+def test_an_escape_is_found_with_its_direction(run: Versus) -> None:
+    escapes = {found.aspect for found in run.changes if found.aspect.facet == "escapes"}
+    assert escapes
+    assert {aspect.new for aspect in escapes} == {""}
+
+
+def test_a_run_that_goes_on_ends_where_a_whole_one_does(pool: Pool, run: Versus) -> None:
+    first = Versus(pool, (PAIR,), 7)
+    list(first.go(cases=64))
+    second = Versus(pool, (PAIR,), 7, changes=first.changes, progress=first.state)
+    list(second.go(cases=120))
+    assert [found.id for found in second.changes] == [found.id for found in run.changes]
+
+
+def test_nothing_is_found_where_nothing_differs(pool: Pool) -> None:
+    versus = Versus(pool, (Pair(PAIR.new, PAIR.new),), 7)
+    assert list(versus.go(cases=40)) == []
+    assert versus.state.cases == 40
+
+
+def test_a_run_that_is_out_of_time_does_nothing(pool: Pool) -> None:
+    versus = Versus(pool, (PAIR,), 7, progress=Progress(seconds=10.0))
+    assert list(versus.go(seconds=5.0)) == []
+    assert versus.state.cases == 0
+
+
+def test_it_can_be_left_at_any_change(pool: Pool) -> None:
+    assert len(list(itertools.islice(Versus(pool, (PAIR,), 7).go(cases=120), 1))) == 1

@@ -1,0 +1,95 @@
+"""The command `tarbiter versus`: what it prints, and with which exit code it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.archive.text import loads
+from harness.campaign.versus import Aspect
+from harness.cli import main
+from harness.versing import sentence
+
+PAIR = ("tarfile-fully-trusted", "extractor-compat")
+COPY = "cp {archive} {dest}/a"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(main, ["versus", *map(str, arguments)])
+
+
+@pytest.mark.parametrize(
+    ("aspect", "want"),
+    [
+        (Aspect("status", "extracted", "refused: x"), "2 does not extract what 1 extracted (refused)"),
+        (Aspect("status", "hung", "extracted"), "2 extracts what 1 did not (hung)"),
+        (Aspect("status", "crashed: x", "refused: y"), "1: crashed; 2: refused"),
+        (Aspect("escapes", "content", ""), "1 reaches outside the destination (content), 2 does not"),
+        (Aspect("escapes", "", "mode"), "2 reaches outside the destination (mode), 1 does not"),
+        (Aspect("arrival", "names", ""), "how the bytes arrive matters to 1, and not to 2"),
+        (Aspect("steadiness", "", "differs"), "2 differs from run to run, 1 does not"),
+        (Aspect("left behind"), "both fail; 1 and 2 leave different things behind"),
+        (Aspect("mode"), "1 and 2 extract it, and part in mode"),
+    ],
+)
+def test_a_change_in_one_sentence(aspect: Aspect, want: str) -> None:
+    assert sentence(aspect, "1", "2") == want
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        pytest.param(("tarfile-data",), "two releases at least", id="one"),
+        pytest.param(("tarfile-data", "tarfile-data"), "named twice", id="twice"),
+        pytest.param(("tarfile-data", "nobody"), "is no contestant", id="unknown"),
+        pytest.param(("tarfile-data", "tar-rs@0.0.0"), "install it: tarbiter contestants install", id="missing"),
+        pytest.param(("tarfile-data", "no-such-program {archive} {dest}"), "no program", id="no-program"),
+    ],
+)
+def test_what_cannot_be_compared(arguments: tuple[str, ...], says: str) -> None:
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert says in done.output
+
+
+def test_an_output_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run(*PAIR, "-o", tmp_path / "file" / "below")
+    assert done.exit_code == 2
+    assert "cannot be made" in done.output
+
+
+def test_the_same_program_twice_differs_in_nothing() -> None:
+    done = run(COPY, COPY.replace("cp", "cp -f"), "--cases", "30")
+    assert done.exit_code == 0, done.output
+    assert "no change seen in 30 cases" in done.output
+
+
+def test_programs_that_differ_are_told_apart_by_an_ordinary_archive() -> None:
+    done = run(COPY, "cp {archive} {dest}/b", "--cases", "30")
+    assert done.exit_code == 1, done.output
+    assert "an ordinary archive" in done.output
+    assert "part in names" in done.output
+
+
+def test_as_json_and_as_files(tmp_path: Path) -> None:
+    done = run(*PAIR, "--cases", "64", "--seed", "7", "--json", "-o", tmp_path / "changes")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert found["progress"]["cases"] == 64
+    assert list(found["contestants"]) == list(PAIR)
+    ids = {change["id"] for change in found["changes"]}
+    assert ids == {path.stem for path in (tmp_path / "changes").iterdir()}
+    for change in found["changes"]:
+        assert (
+            loads(change["case"]).recipe
+            == loads((tmp_path / "changes" / f"{change['id']}.toml").read_text()).recipe
+        )
+
+
+def test_the_same_seed_says_the_same() -> None:
+    said = [json.loads(run(*PAIR, "--cases", "64", "--seed", "7", "--json").stdout)["changes"] for _ in range(2)]
+    assert [one["id"] for one in said[0]] == [one["id"] for one in said[1]]
