@@ -18,7 +18,7 @@ from rich.markup import escape
 from .archive.text import loads
 from .campaign.health import WITNESSES, check
 from .campaign.runs import RunError, environment, write
-from .campaign.versus import Aspect, Change, Pair, Progress, Versus, chain, grouped
+from .campaign.versus import LIMITS, Aspect, Change, Pair, Progress, Versus, chain, grouped
 from .contest.building import BuildError, install
 from .contest.observation import Observation
 from .contest.pool import Pool
@@ -193,7 +193,7 @@ def versus_command(
     if output is not None:
         _prepare(output)
     witnesses = [one for one in available(WITNESSES) if one.name not in names]
-    with Pool((*chosen, *witnesses), cells=cells or os.cpu_count() or 1) as pool:
+    with Pool((*chosen, *witnesses), cells=cells or os.cpu_count() or 1, limits=LIMITS) as pool:
         faults = [f"{one.name}: {one.fault}" for one in check(pool) if one.fault]
         if faults:
             raise RunError("versus", f"the health check failed, so nothing was run: {'; '.join(faults)}")

@@ -23,7 +23,7 @@ import msgspec
 from ..archive.case import Case
 from ..archive.text import dumps
 from ..contest.observation import Job, Observation
-from ..contest.pool import SUSPECT, Pool
+from ..contest.pool import SUSPECT, Limits, Pool
 from ..generate.recipes import Generated, cases
 from ..judge.compare import NOT_COMPARED
 from ..judge.facets import STRONG, WEAK, differences, has_tree
@@ -59,11 +59,17 @@ RETRIED = "run twice"
 UNSTEADY_S = 2.0
 """What takes longer is not run again and again to see whether chance is in it."""
 
+LIMITS = Limits(time_s=1.5)
+"""What contestants may use. Many releases run each case, and one that hangs in all of them costs this for each."""
+
 LENGTH = 72
 """Letters of a message that belong to the aspect."""
 
 FAILED = "refused"
 """`refused` and `partial` are one: how much was written before an error is another matter."""
+
+LEFT = "left behind"
+"""The aspect of two that both fail and leave other things in the destination."""
 
 TREE = tuple(name for name in (*STRONG, *WEAK) if name not in ("status", "escapes"))
 """The facets in which two trees can part, the gravest first."""
@@ -135,8 +141,11 @@ def said(error: str) -> str:
     """A message without what is different in each archive: names, numbers, all but its first line."""
     line = next(iter(error.strip().splitlines()), "")
     line = re.sub(r"`[^`]*`|\"[^\"]*\"|'[^']*'|b'[^']*'|\{[a-z]+\}\S*|/\S+", "…", line)
-    line = re.sub(r"(?:0x)?[0-9a-fA-F]*[0-9][0-9a-fA-F]*", "#", line)
-    return " ".join(line.split())[:LENGTH]
+    # What is no word is a name, or a number; that single letters are names, minimised cases make sure of.
+    words = [word if re.fullmatch(r"\W*[A-Za-z_:-]{2,}\W*", word) else "…" for word in line.split()]
+    return " ".join(
+        word for word, before in zip(words, ["", *words], strict=False) if word != before or word != "…"
+    )[:LENGTH]
 
 
 def _outcome(seen: Observation) -> str:
@@ -167,7 +176,7 @@ def aspects(old: Observation, new: Observation) -> tuple[Aspect, ...]:
     elif has_tree(old) and has_tree(new):
         found += [Aspect(facet) for facet in TREE if differences(facet, old, new)]
     elif _kind(old) == FAILED and _left(old) != _left(new):
-        found.append(Aspect("left behind"))
+        found.append(Aspect(LEFT))
     return tuple(found)
 
 
@@ -314,7 +323,8 @@ class Versus:
         for one in known:
             self.state.sightings[one.id] = self.state.sightings.get(one.id, 0) + 1
         limit = AGAIN if known else FRESH
-        keys = [_key(pair, aspect, name) for name in (features or ("",))]
+        # What is left of a failure has a reason in every feature, and is worth little: it is not counted by them.
+        keys = [_key(pair, aspect, name) for name in (features if aspect.facet != LEFT and features else ("",))]
         if all(self.state.tries.get(key, 0) >= limit for key in keys):
             return False
         for key in keys:
