@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
 
-.PHONY: help fuzz test check lint types format clean
+.PHONY: help fuzz test check lint types format clean benchmark-rediscover
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
@@ -41,6 +41,11 @@ types: $(STAMP) ## strict types
 format: $(STAMP) ## let the formatter and the linter fix what they can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Exit code 1 says that some bug was not found: that is a result.
+benchmark-rediscover: $(STAMP) ## find the bugs that are history again; resumable (ARGS="--seeds 1 --minutes 2 --only tar-rs")
+	@status=0; $(BIN)/python -m benchmarks.rediscover $(or $(ARGS),--install) || status=$$?; \
+	test $$status -le 1 || exit $$status
 
 clean: ## remove the virtual environment and what the tools left
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

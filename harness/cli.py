@@ -27,6 +27,7 @@ from .archive.encode import encode
 from .archive.inspect import annotate, render
 from .archive.recipe import Recipe
 from .archive.text import CaseError, dumps, loads
+from .bisecting import bisect_command
 from .campaign.runs import RunError, environment
 from .contest.backends import CHOICES, VARIABLE, asking
 from .contest.doctor import checks
@@ -522,6 +523,7 @@ def contestants(ctx: click.Context, as_json: bool) -> None:
 
 
 contestants.add_command(install_command)
+triage.add_command(bisect_command)
 main.add_command(triage)
 main.add_command(report_command)
 main.add_command(versus_command)

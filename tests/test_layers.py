@@ -21,6 +21,7 @@ ORDER = (
     "report",
     "installing",
     "triaging",
+    "bisecting",
     "reporting",
     "versing",
     "cli",

@@ -59,7 +59,7 @@ RETRIED = "run twice"
 UNSTEADY_S = 2.0
 """What takes longer is not run again and again to see whether chance is in it."""
 
-LIMITS = Limits(time_s=1.5)
+LIMITS = Limits(time_s=3.0)
 """What contestants may use. Many releases run each case, and one that hangs in all of them costs this for each."""
 
 LENGTH = 72

@@ -1,0 +1,1 @@
+"""Rediscovery: bugs of tar extractors that are history, found again without being told."""

@@ -1,0 +1,129 @@
+"""Would tarbiter have found the bugs that are history? Old releases and those that mended them, side by side.
+
+    python -m benchmarks.rediscover [--seeds 3] [--minutes 10] [--only PACKAGE|BUG ...] [--install] [-o DIR]
+
+For every bug of `bugs.toml` the release that has it and the first one that has not are contestants of one
+campaign, with the default generator, no seed from the corpus, the same for all; bugs of one package share one.
+A bug is found by a change (`tarbiter versus`) between its two releases that its oracle (`oracles.py`) confirms.
+What is done is kept in DIR, so that a stopped run goes on; DIR/report.md and DIR/report.html have the tables.
+
+Exit code: 0 all that was looked for was found by some seed, 1 not all, 2 nothing could be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from harness.campaign.health import WITNESSES, check
+from harness.campaign.versus import LIMITS
+from harness.contest.pool import Pool
+from harness.contest.registry import Contestant, available
+
+from .bugs import Bug, groups, load, present
+from .campaigns import Campaign, advance, loaded, path_of, save
+from .report import Result, write_report
+
+DEFAULT = Path("runs") / "rediscover"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    found = argparse.ArgumentParser(
+        prog="python -m benchmarks.rediscover", description=(__doc__ or "").split("\n")[0]
+    )
+    found.add_argument("--seeds", type=int, default=3, help="how many seeds (3)")
+    found.add_argument("--minutes", type=float, default=10.0, help="budget of each campaign and seed (10)")
+    found.add_argument("--cases", type=int, help="and no more cases than these")
+    found.add_argument("--only", action="append", default=[], help="a package's contestant, or a bug's id")
+    found.add_argument("--jobs", type=int, default=1, help="cells of each campaign (1)")
+    found.add_argument("--install", action="store_true", help="install the releases that are missing")
+    found.add_argument("-o", "--output", type=Path, default=DEFAULT, help=f"directory of the results ({DEFAULT})")
+    found.add_argument("--report", action="store_true", help="run nothing: only write the report anew")
+    return found
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def wanted(bugs: tuple[Bug, ...], only: list[str]) -> tuple[Bug, ...]:
+    """The bugs that were asked for."""
+    return tuple(bug for bug in bugs if not only or bug.group in only or bug.id in only)
+
+
+def run_group(
+    bugs: tuple[Bug, ...], here: dict[str, Contestant], arguments: argparse.Namespace, seeds: range
+) -> list[Campaign]:
+    """The campaigns of one package, one for each seed."""
+    named = {name: here[name] for bug in bugs for name in (bug.vulnerable, bug.fixed)}
+    done = []
+    witnesses = [one for one in available(WITNESSES) if one.name not in named]
+    with Pool((*named.values(), *witnesses), cells=arguments.jobs, limits=LIMITS) as pool:
+        faults = [f"{one.name}: {one.fault}" for one in check(pool) if one.fault]
+        if faults:
+            raise SystemExit(f"the health check failed: {'; '.join(faults)}")
+        for seed in seeds:
+            path = path_of(arguments.output, bugs[0].group, seed, guided=False)
+            fresh = Campaign(
+                group=bugs[0].group,
+                seed=seed,
+                guided=False,
+                budget_s=arguments.minutes * 60,
+                bugs=tuple(bug.id for bug in bugs),
+                contestants={name: one.version for name, one in named.items()},
+            )
+            campaign = loaded(path, fresh)
+            done.append(campaign)
+            if campaign.done or arguments.report:
+                continue
+            say(f"{campaign.group} seed {seed}: {len(bugs)} bugs, {len(named)} releases")
+            keep = lambda campaign=campaign, path=path: save(path, campaign)  # noqa: E731
+            advance(pool, campaign, bugs, save=keep, tell=say, most=arguments.cases)
+            state = campaign.progress
+            say(
+                f"{campaign.group} seed {seed}: {len(campaign.hits)} of {len(bugs)} found, "
+                f"{state.cases} cases in {state.seconds:.0f} s"
+            )
+    return done
+
+
+def main() -> int:
+    """Run what was asked for and write the report."""
+    arguments = parser().parse_args()
+    everything = load()
+    bugs = wanted(everything, arguments.only)
+    if not bugs:
+        print(f"no bug and no contestant is called {', '.join(arguments.only)}", file=sys.stderr)
+        return 2
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    results: list[Result] = [Result(bug=bug, why_not=bug.absent) for bug in bugs if bug.absent]
+    seeds = range(1, arguments.seeds + 1)
+    for group, rows in groups(bugs).items():
+        here, missing = present(rows, say if arguments.install else None)
+        runnable = tuple(bug for bug in rows if bug.vulnerable in here and bug.fixed in here)
+        for bug in rows:
+            if bug not in runnable:
+                gone = next(name for name in (bug.vulnerable, bug.fixed) if name not in here)
+                results.append(Result(bug=bug, why_not=f"{gone}: {missing[gone]}"))
+        if not runnable:
+            say(f"{group}: nothing can be run: {'; '.join(missing.values())}")
+            continue
+        campaigns = run_group(runnable, here, arguments, seeds)
+        results += [Result(bug=bug, campaigns=tuple(campaigns)) for bug in runnable]
+        write_report(arguments.output, results)
+    order = {bug.id: number for number, bug in enumerate(everything)}
+    results.sort(key=lambda result: order[result.bug.id])
+    write_report(arguments.output, results)
+    looked = [result for result in results if not result.why_not]
+    found = [result for result in looked if result.hits]
+    print(f"{len(found)} of {len(looked)} found, {len(results) - len(looked)} not looked for")
+    print(f"{arguments.output}/report.md, {arguments.output}/report.html")
+    return 2 if not looked else 0 if len(found) == len(looked) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

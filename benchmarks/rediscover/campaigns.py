@@ -1,0 +1,112 @@
+"""One campaign: the pairs of one package over the cases of one seed, until its bugs are found or time is up.
+
+What a campaign came to is one JSON file, replaced as a whole after each slice of cases: a campaign that was killed
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness.campaign.runs import write
+from harness.campaign.versus import SLICE, Change, Progress, Versus
+from harness.contest.pool import Pool
+
+from .bugs import Bug, pairs
+from .oracles import confirms
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """The first change that is a bug."""
+
+    bug: str
+    change: str
+    cases: int
+    """Cases that had been run."""
+    seconds: float
+    named: bool
+    """Whether its causes name the field that the bug is in."""
+
+
+class Campaign(msgspec.Struct, kw_only=True):
+    """What a campaign came to so far."""
+
+    group: str
+    seed: int
+    guided: bool
+    budget_s: float
+    bugs: tuple[str, ...]
+    contestants: dict[str, str] = {}
+    """Name to version."""
+    progress: Progress = msgspec.field(default_factory=Progress)
+    changes: list[Change] = []
+    hits: list[Hit] = []
+    done: bool = False
+    restarts: int = 0
+    """Cells that had to be replaced."""
+
+    @property
+    def left(self) -> set[str]:
+        """The bugs that have not been found."""
+        return set(self.bugs) - {hit.bug for hit in self.hits}
+
+
+def path_of(folder: Path, group: str, seed: int, *, guided: bool) -> Path:
+    """Where a campaign is kept."""
+    return folder / f"{group}-{seed}{'-guided' if guided else ''}.json"
+
+
+def loaded(path: Path, fresh: Campaign) -> Campaign:
+    """The campaign that was begun there with the same bugs and contestants, or the fresh one."""
+    try:
+        there = msgspec.json.decode(path.read_bytes(), type=Campaign)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return fresh
+    if (there.bugs, there.contestants) != (fresh.bugs, fresh.contestants):
+        return fresh
+    there.budget_s = fresh.budget_s
+    there.done = not there.left or there.progress.seconds >= fresh.budget_s
+    return there
+
+
+def save(path: Path, campaign: Campaign) -> None:
+    """Write a campaign down."""
+    write(os.fspath(path), msgspec.json.encode(campaign))
+
+
+def advance(
+    pool: Pool,
+    campaign: Campaign,
+    bugs: Sequence[Bug],
+    *,
+    save: Callable[[], None],
+    tell: Callable[[str], None],
+    most: int | None = None,
+) -> None:
+    """Run a campaign to its end: all bugs found, its budget over, or `most` cases run."""
+    run = Versus(pool, pairs(tuple(bugs)), campaign.seed, changes=campaign.changes, progress=campaign.progress)
+    campaign.changes = run.changes
+    while campaign.left and run.seconds < campaign.budget_s and (most is None or run.state.cases < most):
+        for change in run.go(cases=run.state.cases + SLICE, seconds=campaign.budget_s):
+            for hit in hits(campaign, bugs, change):
+                campaign.hits.append(hit)
+                tell(
+                    f"{campaign.group} seed {campaign.seed}: {hit.bug} after {hit.cases} cases, {hit.seconds:.0f} s"
+                )
+        campaign.restarts = pool.restarts
+        save()
+    campaign.done = True
+    save()
+
+
+def hits(campaign: Campaign, bugs: Sequence[Bug], change: Change) -> list[Hit]:
+    """The bugs, not found so far, that a change is."""
+    return [
+        Hit(bug=bug.id, change=change.id, cases=change.cases, seconds=change.seconds, named=bug.named_by(change))
+        for bug in bugs
+        if bug.pair == change.pair and bug.id in campaign.left and confirms(bug.id, change)
+    ]
