@@ -3,7 +3,8 @@
     python -m benchmarks.cell [--cases 1000] [--repeats 5] [--with NAME,...]
 
 Archives of five files in two directories, one cell. The cell and this process are kept on one processor, so that
-what the harness itself does counts. Medians of the repeats; times are microseconds a case.
+what the harness itself does counts. Medians of the repeats; times are microseconds a case. With
+TARBITER_CELL=landlock it is that kind of cell.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def starts(contestants: Sequence[Contestant]) -> None:
             whole.append((time.perf_counter() - began) * 1e3)
             inside.append(pool.first.ready.milliseconds)
     print(
-        f"a cell: {statistics.median(whole):.0f} ms to its first observation, "
+        f"a cell ({pool.backend}): {statistics.median(whole):.0f} ms to its first observation, "
         f"of which the sandbox {statistics.median(inside):.1f} ms"
     )
 

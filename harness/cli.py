@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import NoReturn
 
 import click
@@ -86,6 +86,8 @@ def _write_out(path: str, data: bytes) -> None:
             file.write(data)
         os.replace(part, path)
     except OSError as error:
+        with suppress(OSError):
+            os.unlink(part)
         raise InputError(path, f"cannot be written: {error.strerror}") from error
 
 

@@ -312,6 +312,18 @@ def test_the_doctor_says_that_the_cell_holds() -> None:
     assert result.exit_code == 0
 
 
+def test_a_run_goes_on_in_cells_of_its_kind_only(tmp_path: Path) -> None:
+    where = tmp_path / "run"
+    run("--cell", "namespaces", "fuzz", "--cases", "5", "--seed", "3", *PAIR, "-o", where)
+    about = json.loads((where / "run.json").read_text())
+    assert (about["environment"]["cell"], about["environment"]["arena"]) == ("namespaces", "tmpfs")
+    about["environment"]["cell"] = "landlock"
+    (where / "run.json").write_text(json.dumps(about))
+    result = run("--cell", "namespaces", "fuzz", "--cases", "10", *PAIR, "--resume", where)
+    assert result.exit_code == 2
+    assert "--cell landlock" in result.stderr
+
+
 def test_what_was_run_says_in_which_cell(slash: Path) -> None:
     result = run("--cell", "namespaces", "compare", slash, *PAIR, "--json")
     assert {one["cell"] for one in json.loads(result.stdout)[0]["observations"]} == {"namespaces"}

@@ -91,6 +91,8 @@ def environment(contestant: Contestant, locale: str, tmp: str) -> dict[str, str]
     """The whole environment of a contestant's process; `tmp` is a directory that it may fill."""
     path = f"{os.path.dirname(contestant.program)}:{PATH}"
     usual = {"PATH": path, "LC_ALL": locale, "HOME": tmp, "TMPDIR": tmp, "TZ": "UTC"}
+    # OpenSSL, and node with it, ends when its configuration is there and cannot be read, as by Landlock.
+    usual["OPENSSL_CONF"] = os.devnull
     return usual | contestant.table.env
 
 

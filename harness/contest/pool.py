@@ -137,16 +137,21 @@ class Cell:
         command = [sys.executable, "-I", "-S", "-B", "-c", _START]
         # A fresh interpreter with nothing in its environment: a fork would show ours in /proc. A session of its
         # own, so that Ctrl-C reaches the pool and not the cells.
-        self.process = subprocess.Popen(  # noqa: S603  # this very Python
-            [*command, json.dumps(paths), str(theirs.fileno()), str(os.getpid())],
-            pass_fds=(theirs.fileno(),),
-            env={"LC_ALL": "C.UTF-8", "PATH": os.defpath},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # whoever reads what we print need not wait for a cell to end
-            start_new_session=True,
-            cwd="/",
-        )
-        theirs.close()
+        try:
+            self.process = subprocess.Popen(  # noqa: S603  # this very Python
+                [*command, json.dumps(paths), str(theirs.fileno()), str(os.getpid())],
+                pass_fds=(theirs.fileno(),),
+                env={"LC_ALL": "C.UTF-8", "PATH": os.defpath},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # whoever reads what we print need not wait for a cell to end
+                start_new_session=True,
+                cwd="/",
+            )
+        except OSError as error:
+            self.channel.close()
+            raise SandboxError("start", f"no process can be started: {error.strerror}") from error
+        finally:
+            theirs.close()
         self.work: deque[list[_Item]] = deque()
         """The batches it has, the one it works on first."""
         self.heard = 0.0
@@ -160,6 +165,9 @@ class Cell:
         except (ClosedError, TimeoutError) as error:
             self.close()
             raise SandboxError("start", "the cell ended, or said nothing, before it was ready") from error
+        except BaseException:  # Ctrl-C: nobody else knows of this cell yet
+            self.close()
+            raise
         if isinstance(reply, Failed):
             self.close()
             raise SandboxError(reply.step, reply.detail, refused=reply.refused)

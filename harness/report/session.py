@@ -81,6 +81,14 @@ def resume(path: str, contestants: Sequence[Contestant], options: Options) -> Ou
             f"name the same ones, --with {','.join(run.asked.contestants)}, or begin a new run",
         )
     with _pool(contestants, options) as pool:
+        kind = run.asked.environment.get("cell", pool.backend)
+        if kind != pool.backend:
+            run.close()
+            raise RunError(
+                path,
+                f"was begun in cells of another kind ({kind}, and now {pool.backend}), where refusals have other "
+                f"errors; say --cell {kind}, or begin a new run",
+            )
         _healthy(pool, path)
         return _session(pool, run, contestants, options)
 

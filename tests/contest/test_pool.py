@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -111,6 +114,46 @@ def test_nothing_is_left_of_an_interrupted_pool() -> None:
     for pid in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from harness.contest import landlock, processes
+from harness.contest.pool import Pool
+from tests.contest.hostile import hostile
+
+def children():
+    return processes.below(os.getpid())[1:]
+
+def interrupt():
+    while not children():
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt).start()
+try:
+    with Pool([hostile("behave")], kind=sys.argv[1]):
+        print("it was ready before that")
+except KeyboardInterrupt:
+    print("interrupted")
+deadline = time.monotonic() + 10
+while children() and time.monotonic() < deadline:
+    processes.collect()
+print(len(children()), [one for one in os.listdir(os.environ["TMPDIR"]) if one.startswith(landlock.PREFIX)])
+"""
+
+
+@pytest.mark.parametrize("kind", ["namespaces", "landlock"])
+def test_nothing_is_left_when_it_is_interrupted_while_a_cell_starts(kind: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, kind],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "interrupted\n0 []\n"
 
 
 @pytest.mark.parametrize(
