@@ -1,4 +1,7 @@
-"""Compression, told by content and taken off as the bytes arrive: gzip, bzip2, xz. Limits count what comes out."""
+"""Compression, told by content and taken off as the bytes arrive: gzip, bzip2, xz, lzma, zstd.
+
+Limits count what comes out.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,36 @@ def _fastest() -> Any:
         return zlib
 
 
+def _zstandard() -> Any:
+    """The zstd of the standard library (3.14), or of backports.zstd; None: neither is there."""
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    return None
+
+
 _zlib = _fastest()
-_FAULTS: tuple[type[Exception], ...] = (zlib.error, _zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
+_zstd = _zstandard()
+_FAULTS: tuple[type[Exception], ...] = (
+    zlib.error,
+    _zlib.error,
+    lzma.LZMAError,
+    *(() if _zstd is None else (_zstd.ZstdError,)),
+    OSError,
+    EOFError,
+    ValueError,
+)
 
 PIECE = 1 << 18
 """Bytes that a decompressor gives at a time at most, so that a bomb is seen before it is in memory."""
 
-_MAGIC = (("gzip", b"\x1f\x8b"), ("bzip2", b"BZh"), ("xz", b"\xfd7zXZ\0"))
-LONGEST_MAGIC = max(len(magic) for _, magic in _MAGIC)
+_MAGIC = (("gzip", b"\x1f\x8b"), ("bzip2", b"BZh"), ("xz", b"\xfd7zXZ\0"), ("zstd", b"\x28\xb5\x2f\xfd"))
+_SKIPPABLE = b"\x2a\x4d\x18"
+"""Bytes 1 to 3 of a zstd frame that is to be skipped (RFC 8878, 3.1.2); byte 0 is 0x50 to 0x5f."""
+LONGEST_MAGIC = 13
+"""Bytes that tell every kind: lzma has a header of so many and no magic."""
 
 
 class _Decompressor(Protocol):
@@ -44,7 +69,20 @@ class _Decompressor(Protocol):
 
 def detect(start: bytes) -> str:
     """The compression that input beginning with `start` (LONGEST_MAGIC bytes, or all there is) has; empty: none."""
-    return next((name for name, magic in _MAGIC if start.startswith(magic)), "")
+    found = next((name for name, magic in _MAGIC if start.startswith(magic)), "")
+    return found or ("lzma" if _is_lzma(start) else "")
+
+
+def _is_lzma(start: bytes) -> bool:
+    """Whether this is the header of an .lzma file: usual properties, a dictionary of 2^n or 3 * 2^n bytes, a size.
+
+    In a tar `]` would be a name of one byte, and NULs would follow where the dictionary's size is here.
+    """
+    if len(start) < LONGEST_MAGIC or start[0] != 0x5D:
+        return False
+    dictionary, size = int.from_bytes(start[1:5], "little"), int.from_bytes(start[5:13], "little")
+    odd = dictionary >> ((dictionary & -dictionary).bit_length() - 1) if dictionary else 0
+    return dictionary >= 4096 and odd in (1, 3) and (size == (1 << 64) - 1 or size < 1 << 40)
 
 
 class Plain:
@@ -85,7 +123,13 @@ class Compressed:
             return _Gzip()
         if self.name == "bzip2":
             return bz2.BZ2Decompressor()
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=self._limits.memory)
+        if self.name == "zstd":
+            most = max(10, self._limits.memory.bit_length() - 1)
+            options = {_zstd.DecompressionParameter.window_log_max: min(most, 31)}
+            decompressor: _Decompressor = _zstd.ZstdDecompressor(options=options)
+            return decompressor
+        form = lzma.FORMAT_XZ if self.name == "xz" else lzma.FORMAT_ALONE
+        return lzma.LZMADecompressor(form, memlimit=self._limits.memory)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The plain bytes of the next compressed ones, at most PIECE at a time."""
@@ -114,7 +158,7 @@ class Compressed:
                 return
 
     def _fault(self, error: Exception) -> TarError:
-        if isinstance(error, lzma.LZMAError) and "memory" in str(error).lower():
+        if self.name in ("xz", "lzma", "zstd") and "memory" in str(error).lower():
             return LimitError("limit.memory", self._read, f"{self.name}: {error}")
         return CompressionError("compression.damaged", self._read, f"{self.name}: {error}")
 
@@ -134,14 +178,18 @@ class Compressed:
         if self.members and not data.strip(b"\0"):
             self._padding = True
             return data
+        if self.members and self.name == "lzma":
+            raise CompressionError("compression.trailing", self._read, "something follows, and lzma has one stream")
+        if self.name == "lzma":
+            self._stream = self._begin()
+            return data
         magic = dict(_MAGIC)[self.name]
+        skipped = self.name == "zstd" and 0x50 <= data[0] <= 0x5F and _SKIPPABLE.startswith(data[1:4])
+        if not skipped and not magic.startswith(data[: len(magic)]):
+            raise CompressionError("compression.trailing", self._read, f"bytes that are no {self.name} follow")
         if len(data) < len(magic):
-            if not magic.startswith(data):
-                raise CompressionError("compression.trailing", self._read, f"bytes that are no {self.name} follow")
             self._rest = data
             return b""
-        if not data.startswith(magic):
-            raise CompressionError("compression.trailing", self._read, f"bytes that are no {self.name} follow")
         self._stream = self._begin()
         return data
 
@@ -182,6 +230,9 @@ class _Gzip:
 
 
 def opened(start: bytes, limits: Limits) -> Plain | Compressed:
-    """The decompressor for input that begins with `start`."""
+    """The decompressor for input that begins with `start`. Raises CompressionError (`compression.unavailable`)."""
     name = detect(start)
+    if name == "zstd" and _zstd is None:
+        detail = "zstd needs Python 3.14 or the package backports.zstd"
+        raise CompressionError("compression.unavailable", 0, detail)
     return Compressed(name, limits) if name else Plain()

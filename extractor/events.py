@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from .layout import Header
+from .sparse import SparseMap
 
 
 class Need(enum.Enum):
@@ -66,11 +67,20 @@ class Member:
     extensions: tuple[Extension, ...] = ()
     number: int = 0
     """1 for the first member."""
+    sparse: SparseMap | None = None
+    """Of a sparse file: where the bytes of its body belong."""
+    map_size: int = 0
+    """Bytes of a sparse map between header and body."""
 
     @property
     def span(self) -> range:
-        """Archive bytes of its extensions and its header."""
-        return range(self.offset, self.header_offset + 512)
+        """Archive bytes of its extensions, its header and its sparse map."""
+        return range(self.offset, self.header_offset + 512 + self.map_size)
+
+    @property
+    def length(self) -> int:
+        """Bytes of the file: its size, or with its holes."""
+        return self.size if self.sparse is None else self.sparse.realsize
 
 
 @dataclass(slots=True)

@@ -218,7 +218,7 @@ class Extraction:
 
     def _add(self, member: Member, decision: Decision, outcome: str, code: str, detail: str) -> None:
         path = decision.path if outcome in ("written", "changed") else member.path
-        self._row = Row(path, decision.kind.value, member.size, member.offset, outcome, code, detail)
+        self._row = Row(path, decision.kind.value, member.length, member.offset, outcome, code, detail)
         self._row.stop = self._parser.offset
         self.report.members.append(self._row)
         if not member.size:
@@ -244,7 +244,13 @@ class Extraction:
             member = self._member
             if isinstance(error, RefusedError) and member is not None and error.member is not None:
                 row = Row(
-                    member.path, member.kind.value, member.size, member.offset, "refused", error.code, error.detail
+                    member.path,
+                    member.kind.value,
+                    member.length,
+                    member.offset,
+                    "refused",
+                    error.code,
+                    error.detail,
                 )
                 row.stop = member.header_offset + BLOCK
                 report.members.append(row)

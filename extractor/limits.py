@@ -17,12 +17,18 @@ class Limits:
     ratio_from: int = 64 << 20
     """Bytes of output from which on `ratio` is looked at."""
     extension: int = 1 << 20
-    """Bytes of one extension (pax body, GNU long name). They are held in memory. Stops "declared huge" headers."""
+    """Bytes of the extensions (pax bodies, GNU long names) of one member. They are held in memory. Stops "declared
+    huge" headers."""
     members: int = 10_000_000
     """Members of one archive. Stops archives that fill the file system's inodes with empty files."""
     path: int = 65_536
     """Bytes of one member's path or link target."""
     depth: int = 1024
     """Components of one path. Stops trees that no tool can remove."""
-    memory: int = 256 << 20
-    """Bytes that a decompressor may use for its window (xz, lzma, zstd)."""
+    memory: int = 40 << 20
+    """Bytes that a decompressor may use for its window (xz, lzma, zstd). Stops small files that ask for all memory.
+    `xz -9` needs 65 MiB, `zstd --long` 128 MiB."""
+    sparse: int = 1 << 18
+    """Pieces of one sparse file. Stops maps that fill the memory."""
+    globals: int = 1 << 20
+    """Bytes of all global extended headers together: they are held as long as the archive is read."""

@@ -4,8 +4,8 @@
 the input was cut: a header or an extension is looked at only when all of it is there, and what is there of a body
 is handed on at once. Nothing is buffered but the rest of a block, and one extension at a time (`Limits.extension`).
 
-What it reads: v7, ustar, pax (x, g, Solaris X), GNU L and K, base-256, star. What members mean together is not its
-business; what one may do is the policy's.
+What it reads: v7, ustar, pax (x, g, Solaris X), GNU L and K, base-256, star, sparse files. What members mean
+together is not its business; what one may do is the policy's.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from .layout import (
 )
 from .limits import Limits
 from .pax import integer, records, timestamp_ns
+from .sparse import KEYS, MapReader
 
 _KINDS = {
     b"0": Kind.FILE,
@@ -66,6 +67,9 @@ class Parser:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._buffer = b""
+        self._waiting: list[bytes] = []  # what has come of an extension that is not whole yet
+        self._waiting_bytes = 0
+        self._wanted = 0  # bytes from the current place without which nothing can be told
         self._at = 0  # in the buffer
         self._base = 0  # archive offset of the buffer's first byte
         self._closed = False
@@ -76,6 +80,10 @@ class Parser:
         self._pending: list[Extension] = []
         self._first = -1  # offset of the first pending extension
         self._members = 0
+        self._held: Member | None = None  # a sparse file whose map is not complete
+        self._map: MapReader | None = None
+        self._pending_bytes = 0
+        self._global_bytes = 0
         self._end: ArchiveEnd | None = None
 
     @property
@@ -85,18 +93,31 @@ class Parser:
 
     def feed(self, data: bytes) -> None:
         """More of the archive; empty: there is no more. Feed only after `next_event` gave `Need.DATA`, or first."""
-        if not data:
+        if data:
+            there = len(self._buffer) - self._at + self._waiting_bytes + len(data)
+            if there < self._wanted or self._waiting:
+                # Joined once, when all of it is there: a long name may come byte by byte.
+                self._waiting.append(data)
+                self._waiting_bytes += len(data)
+                if there < self._wanted:
+                    return
+                data = b"".join(self._waiting)
+        else:
             self._closed = True
-            return
-        rest = self._buffer[self._at :]
-        self._base += self._at
-        self._buffer = rest + data if rest else data
-        self._at = 0
+            data = b"".join(self._waiting)
+        self._waiting, self._waiting_bytes, self._wanted = [], 0, 0
+        if data:
+            rest = self._buffer[self._at :]
+            self._base += self._at
+            self._buffer = rest + data if rest else data
+            self._at = 0
 
     def next_event(self) -> Event:
         """The next member, piece of a body or end; `Need.DATA` when that cannot be told yet."""
         if self._end is not None:
             return self._end
+        if self._wanted:
+            return Need.DATA
         while True:
             if self._body:
                 return self._piece()
@@ -108,7 +129,7 @@ class Parser:
                     if not self._closed:
                         return Need.DATA
                     self._padding = 0  # the last padding may be missing: every extractor reads such an archive
-            event = self._block()
+            event = self._block() if self._held is None else self._map_block(self._held)
             if event is not None:
                 return event
 
@@ -195,13 +216,16 @@ class Parser:
     def _extension(self, header: Header) -> Event | None:
         offset = self.offset
         size = self._size(header, offset)
-        if size > self._limits.extension:
-            detail = f"an extension of {size} bytes, and {self._limits.extension} are allowed"
+        together = size + (self._global_bytes if header.typeflag == b"g" else self._pending_bytes)
+        most = self._limits.globals if header.typeflag == b"g" else self._limits.extension
+        if together > most:
+            detail = f"extensions of {together} bytes, and {most} are allowed"
             raise LimitError("limit.extension", offset + OFFSETS["size"], detail, "size")
         whole = BLOCK + size + -size % BLOCK
         there = len(self._buffer) - self._at
         if there < whole:
             if not self._closed:
+                self._wanted = whole
                 return Need.DATA
             if there < BLOCK + size:
                 raise FormatError(
@@ -219,19 +243,21 @@ class Parser:
                 else:
                     self._globals.pop(key, None)
             self._global_extensions += (extension,)
+            self._global_bytes = together
             if len(self._global_extensions) > 64:
                 raise LimitError("limit.globals", offset, "more than 64 global extended headers")
         else:
             if len(self._pending) >= 16:
                 raise LimitError("limit.extensions", offset, "more than 16 extensions before one member")
             self._pending.append(extension)
+            self._pending_bytes = together
         if self._first < 0:
             self._first = offset
         return None
 
     # -- members ---------------------------------------------------------------------------------------------------
 
-    def _member(self, header: Header, offset: int) -> Member:
+    def _member(self, header: Header, offset: int) -> Member | None:
         self._members += 1
         if self._members > self._limits.members:
             raise LimitError("limit.members", offset, f"more than {self._limits.members} members")
@@ -263,10 +289,60 @@ class Parser:
         if member.kind is Kind.FILE and member.path.endswith(b"/") and not member.size:
             member.kind = Kind.DIR  # v7 had no type for directories: the slash was all there was
         self._pending = []
+        self._pending_bytes = 0
         self._first = -1
+        if member.kind is Kind.SPARSE:
+            self._held, self._map = member, self._begin_map(member)
+            return None if self._map.wants_block else self._mapped(member)
+        return self._begin_body(member)
+
+    def _begin_body(self, member: Member) -> Member:
         self._body = member.size
         self._padding = -member.size % BLOCK
         return member
+
+    def _begin_map(self, member: Member) -> MapReader:
+        reader = MapReader(member.path, member.header_offset, self._limits)
+        if member.header.typeflag == b"S":
+            reader.old(member.header.prefix, member.dialect)
+            return reader
+        if member.header.typeflag not in b"0\0":
+            words = "a sparse map of what is no file"
+            raise FormatError("sparse.version", member.header_offset, words, "typeflag", member.path)
+        own = [
+            record
+            for one in member.extensions
+            if one.typeflag in (b"x", b"X")
+            for record in records(one.body, one.offset + BLOCK)
+        ]
+        reader.pax(own)
+        return reader
+
+    def _map_block(self, member: Member) -> Event | None:
+        """The next block of a sparse map; None: there are more."""
+        assert self._map is not None
+        block = self._buffer[self._at : self._at + BLOCK]
+        if len(block) < BLOCK:
+            if not self._closed:
+                return Need.DATA
+            raise FormatError(
+                "archive.truncated", self._base + len(self._buffer), "the archive ends in a sparse map"
+            )
+        if self._map.in_body:
+            if member.size < BLOCK:
+                words = "a sparse map that is longer than its member"
+                raise FormatError("sparse.map", self.offset, words, "sparse", member.path)
+            member.size -= BLOCK
+        self._map.block(block)
+        self._at += BLOCK
+        member.map_size += BLOCK
+        return None if self._map.wants_block else self._mapped(member)
+
+    def _mapped(self, member: Member) -> Member:
+        assert self._map is not None
+        self._map.map.check(member.size, member.header_offset, member.path)
+        member.sparse, self._held, self._map = self._map.map, None, None
+        return self._begin_body(member)
 
     def _apply(self, member: Member) -> None:
         pax = dict(self._globals)
@@ -296,8 +372,9 @@ class Parser:
             member.size = integer(pax[b"size"], b"size", member.offset)
         if b"mtime" in pax:
             member.mtime_ns = timestamp_ns(pax[b"mtime"], b"mtime", member.offset)
-        if any(key.startswith(b"GNU.sparse.") for key in pax):
+        if any(key.startswith(KEYS) for key in pax):
             member.kind = Kind.SPARSE
+            member.path = pax.get(KEYS + b"name", member.path)
         if b"\0" in member.path or b"\0" in member.linkname:
             raise FormatError("pax.nul", member.offset, "a NUL inside a path", "path", member.path)
 

@@ -98,13 +98,11 @@ class Policy:
 
     def _by_kind(self, member: Member, path: bytes, parts: list[bytes], code: str, detail: str) -> Decision:
         kind = member.kind
-        if kind is Kind.FILE:
+        if kind is Kind.FILE or kind is Kind.SPARSE:
             return self._file(member, path, code, detail)
         if kind is Kind.OTHER:
             words = f"typeflag {ascii(member.header.typeflag)[1:]} is not extracted"
             return Decision("skip", kind, path, code="type.not-extracted", detail=words)
-        if kind is Kind.SPARSE:
-            raise refuse("type.sparse", member, "a sparse file: this version does not read them", "typeflag")
         if member.size:
             raise refuse("size.without-body", member, f"a {kind.value} with a size of {member.size}", "size")
         if kind is Kind.DIR:
@@ -120,7 +118,7 @@ class Policy:
     def _file(self, member: Member, path: bytes, code: str, detail: str) -> Decision:
         if member.path.endswith(b"/"):
             raise refuse("type.slash-on-file", member, "a file with a body whose name ends in a slash", "name")
-        if member.header.typeflag not in b"0\0007" and not code:
+        if member.header.typeflag not in b"0\0007S" and not code:
             words = f"typeflag {ascii(member.header.typeflag)[1:]} is unknown: taken for a file"
             code, detail = "type.unknown", words
         # As tarfile's data filter: no set-id or sticky, nothing for group and others to write, x only if the

@@ -151,6 +151,9 @@ def layout(member: Member, _state: State) -> Broken | None:
                 )
         elif header.version != b"00":
             return Broken("strict.layout", _at(offset, "version"), f"version {header.version!r}", "version")
+        elif header.reserved.endswith(b"tar\0") and header.prefix[130]:
+            # star's layout, where the prefix has 131 bytes and times follow: Go reads it, others read on.
+            return Broken("strict.layout", _at(offset, "prefix") + 130, "a prefix of star that runs on", "prefix")
         for name in ("name", "linkname"):
             value: bytes = getattr(header, name)
             if value.partition(b"\0")[2].strip(b"\0"):
@@ -266,12 +269,18 @@ def _long_name(extension: Extension, member: Member) -> Broken | None:
     return None
 
 
+LONGEST = 2048
+"""Bytes of a name: half of PATH_MAX, so that the destination has as much."""
+_DRIVE = re.compile(rb"(?:\./)?[A-Za-z]:")
+
+
 def names(member: Member, _state: State) -> Broken | None:
     """`strict.name`: a name is relative, straight, printable UTF-8; only a directory's ends in a slash.
 
-    Straight is without `..`, empty or inner `.` components.
-    Absolute names are stripped, refused or followed; node-tar took backslashes for slashes, tarfile makes a file of
-    `0` with a slash where GNU tar makes a directory.
+    Straight is without `..`, empty or inner `.` components. It has no drive letter and no more than 2048 bytes.
+    Absolute names are stripped, refused or followed; node-tar took backslashes for slashes and drops drive letters,
+    bsdtar refuses those, tarfile makes a file of `0` with a slash where GNU tar makes a directory. Who works by
+    whole paths can make none beyond PATH_MAX: tarfile and node-tar say nothing of it.
     """
     path = member.path
     why = ""
@@ -285,6 +294,10 @@ def names(member: Member, _state: State) -> Broken | None:
         why = "a control character"
     elif b"\\" in path:
         why = "a backslash"
+    elif _DRIVE.match(path):
+        why = "a drive letter"
+    elif len(path) > LONGEST:
+        why = f"more than {LONGEST} bytes"
     elif not _utf8(path):
         why = "not UTF-8"
     elif inner and any(part in (b"", b".", b"..") for part in inner.split(b"/")):
@@ -419,10 +432,11 @@ _ORDINARY = re.compile(
     rb"(?:0000[0-7]{3}|0100[0-7]{3}(?=.{49}[0\0]))[ \0]"  # mode: no bits of a type, or those of a file on a file
     rb"[0-7]{7}[ \0][0-7]{7}[ \0][0-7]{11}[ \0][0-7]{11}[ \0]"  # uid, gid, size, mtime
     rb"(?:[0-7]{6}(?:\0 | \0)|[0-7]{7}[ \0])[05\0]\0{100}"  # checksum, typeflag, linkname
-    rb"(?:ustar\x0000.{64}" + _DEVICE * 2 + rb".{155}|ustar  \0.{64}" + _DEVICE * 2 + rb"\0{155}).{12}\Z",
+    rb"(?:ustar\x0000.{64}" + _DEVICE * 2 + rb".{155}|ustar  \0.{64}" + _DEVICE * 2 + rb"\0{155})"
+    rb"(?!.{8}tar\0).{12}\Z",  # not star's
     re.DOTALL,
 )
-_STRAIGHT = re.compile(rb"(?:\./)?(?:(?!\.\.?/)[ -.0-\[\]-~]+/)*(?!\.\.?\Z)[ -.0-\[\]-~]+\Z")
+_STRAIGHT = re.compile(rb"(?:\./)?(?![A-Za-z]:)(?:(?!\.\.?/)[ -.0-\[\]-~]+/)*(?!\.\.?\Z)[ -.0-\[\]-~]+\Z")
 
 
 def ordinary(member: Member) -> bool:
@@ -439,6 +453,7 @@ def ordinary(member: Member) -> bool:
         rest.isascii()  # then the signed sum, which the parser takes too, is the unsigned one
         and b"\0" not in header.name.rstrip(b"\0")
         and _ORDINARY.match(rest) is not None
+        and len(path) <= LONGEST
         and _STRAIGHT.match(path[:-1] if header.typeflag == b"5" and path.endswith(b"/") else path) is not None
     )
 

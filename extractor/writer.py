@@ -19,6 +19,7 @@ from .errors import ArgumentError, RefusedError, TarError
 from .events import Kind, Member
 from .policy import Decision
 from .report import Note
+from .sparse import SparseMap
 
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -60,6 +61,7 @@ class Writer:
         self._late: dict[bytes, _Late] = {}
         self._file = -1
         self._file_times: tuple[int, int] | None = None
+        self._holes: _Holes | None = None
         self.made: dict[bytes, bool] = {}
         """Every path that was made here, and whether it is a directory, in order."""
         self.replaced: list[bytes] = []
@@ -158,6 +160,8 @@ class Writer:
             self._file_times = (member.mtime_ns, member.mtime_ns) if self._times else None
             if self._owner or (member.pax and self._xattrs != "none"):
                 self.changes += self._set(self._file, self._asked(member))
+            if member.sparse is not None:
+                self._holes = _Holes(self._file, member.sparse)
             if not member.size:
                 self.finish_file()
             return True
@@ -271,13 +275,19 @@ class Writer:
 
     def data(self, piece: memoryview) -> None:
         """More of the file that was begun. Raises OSError."""
+        if self._holes is not None:
+            self._holes.write(piece)
+            return
         while piece:
             piece = piece[os.write(self._file, piece) :]
 
     def finish_file(self) -> None:
         """The file is complete: set its time and close it."""
         fd, self._file = self._file, -1
+        holes, self._holes = self._holes, None
         try:
+            if holes is not None:
+                os.ftruncate(fd, holes.realsize)
             if self._file_times is not None:
                 os.utime(fd, ns=self._file_times)
         finally:
@@ -335,6 +345,26 @@ class Writer:
             self._file = -1
         while self._open:
             os.close(self._open.popitem()[1])
+
+
+class _Holes:
+    """Stored bytes on their way to their places in a sparse file."""
+
+    def __init__(self, fd: int, sparse: SparseMap) -> None:
+        self._fd, self._pieces, self.realsize = fd, sparse.pieces, sparse.realsize
+        self._next = 0
+        self._at = self._left = 0
+
+    def write(self, data: memoryview) -> None:
+        """The next stored bytes; there are as many as the map has. Raises OSError."""
+        while data:
+            while not self._left:
+                self._at, self._left = self._pieces[self._next : self._next + 2]
+                self._next += 2
+            done = os.pwrite(self._fd, data[: self._left], self._at)
+            self._at += done
+            self._left -= done
+            data = data[done:]
 
 
 _Asked: TypeAlias = "tuple[tuple[int, int] | None, metadata.Xattrs]"

@@ -7,6 +7,7 @@ import io
 import lzma
 import os
 import resource
+import sys
 import threading
 import tracemalloc
 import zlib
@@ -84,13 +85,21 @@ def descriptors() -> Iterator[None]:
     assert set(os.listdir("/proc/self/fd")) == before
 
 
-@pytest.fixture(params=["", "gzip", "bzip2", "xz"])
+try:
+    from compression import zstd  # type: ignore[import-not-found,unused-ignore]
+except ImportError:
+    zstd = pytest.importorskip("backports.zstd") if sys.version_info < (3, 14) else None
+
+
+@pytest.fixture(params=["", "gzip", "bzip2", "xz", "lzma", "zstd"])
 def compressed(request: pytest.FixtureRequest) -> bytes:
     packers: dict[str, Callable[[bytes], bytes]] = {
         "": bytes,
         "gzip": gzip.compress,
         "bzip2": bz2.compress,
         "xz": lzma.compress,
+        "lzma": partial(lzma.compress, format=lzma.FORMAT_ALONE),
+        "zstd": zstd.compress,
     }
     return packers[request.param](ARCHIVE)
 
@@ -357,6 +366,11 @@ def test_few_descriptors(tmp_path: Path, room: int) -> None:
     assert {row.outcome for row in report.members} <= {"undone"} or report.notes
 
 
+LZMA = lzma.compress(ARCHIVE, format=lzma.FORMAT_ALONE)
+WIDE = b"\x28\xb5\x2f\xfd\x00\x88" + zstd.compress(ARCHIVE)[6:]
+"""A frame that asks for a window of 128 MiB (RFC 8878, 3.1.1.1)."""
+
+
 @pytest.mark.parametrize(
     ("archive", "error", "code"),
     [
@@ -369,6 +383,13 @@ def test_few_descriptors(tmp_path: Path, room: int) -> None:
             gzip.compress(ARCHIVE)[:-8] + b"\0" * 8, CompressionError, "compression.damaged", id="wrong-sum"
         ),
         pytest.param(gzip.compress(ARCHIVE) + b"x", CompressionError, "compression.trailing", id="junk-behind"),
+        pytest.param(LZMA + LZMA, CompressionError, "compression.trailing", id="two-lzma-streams"),
+        pytest.param(LZMA[:50], CompressionError, "compression.truncated", id="lzma-cut-short"),
+        pytest.param(lzma.compress(ARCHIVE, preset=9), LimitError, "limit.memory", id="xz-window"),
+        pytest.param(WIDE, LimitError, "limit.memory", id="zstd-window"),
+        pytest.param(WIDE[:-1], LimitError, "limit.memory", id="zstd-window-cut-short"),
+        pytest.param(zstd.compress(ARCHIVE)[:-1], CompressionError, "compression.truncated", id="zstd-cut-short"),
+        pytest.param(zstd.compress(ARCHIVE) + b"PK", CompressionError, "compression.trailing", id="zstd-and-junk"),
     ],
 )
 def test_bad_input(tmp_path: Path, archive: bytes, error: type[TarError], code: str) -> None:
@@ -419,6 +440,27 @@ def test_memory_does_not_grow_with_what_an_archive_claims(
         assert tracemalloc.get_traced_memory()[1] < most << 20
     finally:
         tracemalloc.stop()
+
+
+SKIPPED = b"\x5a\x2a\x4d\x18\x03\0\0\0abc"
+
+
+@pytest.mark.parametrize("size", [1, 3, 1 << 20])
+def test_frames_and_streams_one_behind_the_other(tmp_path: Path, size: int) -> None:
+    halves = (ARCHIVE[:1000], ARCHIVE[1000:])
+    for name, packed in {
+        "gzip": b"".join(map(gzip.compress, halves)),
+        "xz": b"".join(map(lzma.compress, halves)) + bytes(8),
+        "bzip2": b"".join(map(bz2.compress, halves)),
+        "zstd": SKIPPED.join(map(zstd.compress, halves)) + SKIPPED,
+    }.items():
+        report = extract(pieces(packed, size), tmp_path / name)
+        assert (report.compression, tree(tmp_path / name)) == (name, WANT)
+
+
+def test_a_name_that_looks_like_lzma(tmp_path: Path) -> None:
+    extract(pack(file(b"]"), file(b"]\x80")), tmp_path)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"]", os.fsdecode(b"]\x80")}
 
 
 def test_limits_reach_everything(tmp_path: Path) -> None:

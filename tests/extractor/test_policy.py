@@ -355,7 +355,6 @@ def test_every_code_has_a_row() -> None:
     codes = set(re.findall(r'"((?:name|type|link|size|path|limit|strip|only)\.[a-z-]+)"', text))
     shown = {row[0] for table in (REFUSED, REFUSED_WHERE_IT_LANDS, CHANGED, SKIPPED) for row in table.values()}
     elsewhere = {
-        "type.sparse": "tests of sparse files",
         "path.exists": "test_writer",
         "only.other": "above",
         "only.not-found": "above",

@@ -25,6 +25,10 @@ def summed(digits: int) -> Member:
     return file(b"a", chksum=b"%0*o" % (digits, int(block[148:154], 8)))
 
 
+def of_length(size: int) -> tuple[Part, ...]:
+    return pax((b"path", (b"n" * 127 + b"/") * 15 + b"n" * (size - 15 * 128))), A
+
+
 PAIRS: dict[str, tuple[str, int, tuple[Part, ...], tuple[Part, ...]]] = {
     # id: code, offset of what is wrong, an archive that is refused, a neighbour that is not
     "number-base256-mode": (
@@ -66,6 +70,12 @@ PAIRS: dict[str, tuple[str, int, tuple[Part, ...], tuple[Part, ...]]] = {
         148,
         (summed(8),),
         (summed(7),),
+    ),
+    "layout-star-prefix": (
+        "strict.layout",
+        475,
+        (file(b"a", prefix=b"p" * 131, reserved=b"\0" * 8 + b"tar"),),
+        (file(b"a", prefix=b"p" * 130, reserved=b"\0" * 8 + b"tar"),),
     ),
     "layout-unknown-magic": (
         "strict.layout",
@@ -187,13 +197,21 @@ PAIRS: dict[str, tuple[str, int, tuple[Part, ...], tuple[Part, ...]]] = {
     "name-climbs": ("strict.name", 0, (file(b"a/../b"),), (file(b"a/..b"),)),
     "name-double-slash": ("strict.name", 0, (file(b"a//b"),), (file(b"./a"),)),
     "name-dot": ("strict.name", 0, (file(b"a/./b"),), (file(b"a/.b"),)),
+    "name-drive": ("strict.name", 0, (file(b"c:"),), (file(b"cc:"),)),
+    "name-drive-below": ("strict.name", 0, (file(b"./c:/a"),), (file(b"d/c:"),)),
+    "name-beyond-paths": ("strict.name", 512 * 6, of_length(2049), of_length(2048)),
     "name-two-slashes-behind": ("strict.name", 0, (folder(b"a//"),), (folder(b"a/"),)),
     "name-slash-on-file": ("strict.name", 0, (file(b"a/", b""),), (folder(b"a"),)),
     "type-unknown": ("strict.type", 156, (file(b"a", typeflag=b"Z"),), (file(b"a", typeflag=b"\0"),)),
     "type-contiguous": ("strict.type", 156, (file(b"a", kind="contiguous"),), (A,)),
     "type-fifo": ("strict.type", 156, (file(b"a", b"", kind="fifo"),), (file(b"a", b""),)),
     "type-device": ("strict.type", 156, (file(b"a", b"", kind="char"),), (file(b"a", b""),)),
-    "type-sparse": ("strict.type", 156, (file(b"a", format="gnu", kind="sparse"),), (file(b"a", format="gnu"),)),
+    "type-sparse": (
+        "strict.type",
+        156,
+        (file(b"a", b"", format="gnu", kind="sparse"),),
+        (file(b"a", format="gnu"),),
+    ),
     "type-sparse-with-a-map": (
         "strict.type",
         156,
