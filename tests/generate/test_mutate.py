@@ -147,7 +147,8 @@ def test_nothing_of_the_surroundings_is_lost() -> None:
     assert sum((one.world, one.schedule) == (parent.world, parent.schedule) for one in made) > 100
 
 
-def test_every_world_can_be_built(tmp_path: Path) -> None:
+def test_every_world_can_be_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the arena is left by going to /
     arena = Arena(str(tmp_path))
     worlds = set()
     for index in range(4000):
