@@ -399,6 +399,15 @@ def _show(console: Console, loaded: Loaded, compared: Compared) -> None:
 @click.option(
     "--ledger", default="", metavar="FILE", help="Divergences that are accepted, with their reasons (TOML)."
 )
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="Contestants that cost little see every case; the others what was new to those, and one case in N. "
+    "Default: 1 with --with, else 4.",
+)
+@click.option("--guided/--unguided", default=True, help="Mutate what was new, or make every case afresh.")
 def fuzz_command(
     cases: int | None,
     minutes: float | None,
@@ -411,12 +420,14 @@ def fuzz_command(
     resume: str | None,
     store: str,
     ledger: str,
+    sample: int | None,
+    guided: bool,
 ) -> None:
     """Make archives, run them through the contestants, and keep every new way in which those part.
 
-    Each finding is run twice before it is kept, and kept once per signature: findings.jsonl in the run's
-    directory has everything, findings/ID.toml is its case for `tarbiter compare`. Ctrl-C ends the run; what was
-    found is kept, and --resume goes on.
+    What shows something new is mutated. Each finding is run twice before it is kept, and kept once per signature:
+    findings.jsonl in the run's directory has everything, findings/ID.toml is its case for `tarbiter compare`.
+    Ctrl-C ends the run; what was found is kept, and --resume goes on.
 
     \b
     tarbiter fuzz --minutes 10
@@ -435,6 +446,8 @@ def fuzz_command(
         facets=facets,
         store=store,
         ledger=Ledger.load(ledger) if ledger else None,
+        sample=sample or (1 if names else session.SAMPLE),
+        guided=guided,
     )
     chosen = _choose(names, targets)
     if resume is not None:

@@ -332,7 +332,7 @@ def test_what_was_run_says_in_which_cell(slash: Path) -> None:
 
 def test_a_campaign_from_start_to_replay(tmp_path: Path) -> None:
     where = tmp_path / "run"
-    result = run("fuzz", "--cases", "40", "--seed", "11", *PAIR, "-o", where)
+    result = run("fuzz", "--cases", "8", "--seed", "11", *PAIR, "-o", where)
     assert result.exit_code == 1, result.output
     assert "new findings" in result.stdout
     found = [json.loads(line) for line in (where / "findings.jsonl").read_text().splitlines()]
@@ -341,9 +341,7 @@ def test_a_campaign_from_start_to_replay(tmp_path: Path) -> None:
     assert replay[0] == "tarbiter"
     again = run(*replay[1:])
     assert again.exit_code == 1
-    assert "40 cases" in run("fuzz", "--resume", where, *PAIR, "--cases", "1").stdout.replace(
-        "41 cases", "40 cases"
-    )
+    assert "9 cases" in run("fuzz", "--resume", where, *PAIR, "--cases", "1").stdout
 
 
 def test_a_resumed_run_keeps_its_contestants(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""The campaign: generate, run, compare, investigate, keep; until the cases, the minutes or the patience end.
+"""The campaign: propose, run, compare, investigate, keep; until the cases, the minutes or the patience end.
 
-Cases go in slices. A slice is run as a whole, then each case of it that showed a new pattern (who parts from whom
-on what) is investigated: run again, minimised per broken invariant, signed. Only then does the run's state move on
-to the next slice: a killed run repeats a slice and loses nothing. Slices have a fixed number of cases, so that the
-same seed finds the same things however fast the machine is.
+Cases go in slices. A slice is proposed from the pool as it stands and run as a whole: all of it by the scouts (the
+contestants inside the worker, which cost little), what showed them something new and a sample of the rest by the
+whole ring. What nothing explains becomes a suspect; a bounded number of suspects is investigated, the gravest and
+simplest first. Only then does the run's state move on to the next slice: a killed run repeats a slice and loses
+nothing. All of these are counts, not times, so that the same seed finds the same things on a slow machine, later.
 """
 
 from __future__ import annotations
@@ -17,18 +18,32 @@ import msgspec
 
 from ..contest.observation import Job
 from ..contest.pool import Pool
-from ..generate.recipes import Generated, cases
-from ..triage.investigate import investigate
+from ..generate.recipes import Generated
+from ..triage.investigate import Finding, investigate
 from ..triage.minimise import Budget
+from ..triage.target import targets
 from ..triage.trial import Trial, job_for, trials
+from .learned import Learned
 from .memory import NEW, Memory
+from .novelty import Novelty, features
 from .runs import Kept, Run
+from .search import Search
+from .suspects import Known, Suspect, Suspects, splits
 
 SLICE = 256
 """Cases between two checkpoints."""
 
 PROBES = 600
 """Probes that minimising one target may take; the median needs under a hundred."""
+
+INVESTIGATED = 24
+"""Suspects investigated after a slice. The rest waits: what is found meanwhile explains most of it."""
+
+GRACE_S = 20.0
+"""Seconds that the investigation in flight may go on for when the time has ended."""
+
+FINDING_WORTH = 32
+"""What a new signature adds to the worth of the case that showed it."""
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,14 +53,12 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
-class _Suspect(msgspec.Struct):
-    generated: Generated
-    trial: Trial
-    pattern: str
-
-
 class Campaign:
-    """One campaign over one seed. `progress` is called after each case and each investigation."""
+    """One campaign over one seed. `progress` is called after each case and each investigation.
+
+    `scouts` are those of `contestants` that see every case; the others see one case in `sample` besides what was
+    new to the scouts. Without scouts, or with a `sample` of 1, everybody sees everything.
+    """
 
     def __init__(
         self,
@@ -55,19 +68,29 @@ class Campaign:
         bounds: Bounds,
         progress: Callable[[], None],
         memory: Memory | None = None,
+        *,
+        scouts: Sequence[str] = (),
+        sample: int = 1,
+        guided: bool = True,
     ) -> None:
         self.memory = memory or Memory(run)
         self.pool, self.run, self.bounds, self.progress = pool, run, bounds, progress
         self.contestants = tuple(contestants)
+        self.scouts = tuple(name for name in self.contestants if name in scouts) if sample > 1 else ()
+        self.sample = sample
         self.state = run.state
         self.statuses = Counter(run.state.statuses)
         self.new: list[Kept] = []
         """The findings of this session that nobody knew, in the order they came."""
         self.doing = "running"
+        learned = run.learned
+        self.novelty = Novelty(learned.young, learned.old)
+        self.search = Search(run.asked.seed, learned.parents, guided=guided)
+        self.suspects = Suspects(learned.known, learned.waiting)
+        self._known = list(learned.known)
         self._began = time.monotonic()
-        self._earlier_s = run.state.seconds
+        self._earlier_s, self._earlier_left_out = run.state.seconds, run.state.left_out
         self._done = 0
-        self._patterns = set(run.state.patterns)
 
     @property
     def seconds(self) -> float:
@@ -79,52 +102,77 @@ class Campaign:
         """Cases a second in this session, investigations included."""
         return self._done / max(self.seconds, 1e-9)
 
-    def _out_of_time(self) -> bool:
-        return self.bounds.seconds is not None and self.seconds >= self.bounds.seconds
+    def _late(self, by_s: float = 0.0) -> bool:
+        return self.bounds.seconds is not None and self.seconds >= self.bounds.seconds + by_s
 
     def go(self) -> None:
         """Run until the bounds end. KeyboardInterrupt passes through, with everything that was found kept."""
-        fresh = cases(self.run.asked.seed, start=self.state.next_index)
-        while not self._out_of_time():
+        self._investigate_due()
+        while not self._late():
             size = SLICE if self.bounds.cases is None else min(SLICE, self.bounds.cases - self._done)
             if size <= 0:
-                return
-            suspects = list(self._slice(itertools.islice(fresh, size)))
-            self.doing = "investigating"
-            for suspect in suspects:
-                self._investigate(suspect)
-            self.doing = "running"
+                break
+            for generated, trial in self._slice(self.search.propose(self.state.next_index, size)):
+                self._judge(generated, trial)
+            self.suspects.trim()
+            last = self.bounds.cases is not None and self._done >= self.bounds.cases
+            # So many cases were asked for: all that they showed is looked at.
+            self.state.due = len(self.suspects.waiting) if last else INVESTIGATED
             self._checkpoint()
+            self._investigate_due()
 
-    def _slice(self, fresh: Iterator[Generated]) -> Iterator[_Suspect]:
-        """Run some cases and yield those that showed a pattern not seen before."""
+    def _slice(self, fresh: Sequence[Generated]) -> Iterator[tuple[Generated, Trial]]:
+        """Run the cases of a slice, in order, by those who have to see them."""
+        if not self.scouts:
+            yield from self._run(fresh, self.contestants)
+            return
+        rest = tuple(name for name in self.contestants if name not in self.scouts)
+        scouted: list[tuple[Generated, Trial]] = []
+        wanted: list[Generated] = []
+        for generated, trial in self._run(fresh, self.scouts):
+            scouted.append((generated, trial))
+            worth = self.novelty.worth(features(trial, self.run.asked.facets))
+            self.search.learn(generated, worth)
+            if worth or generated.index % self.sample == 0:
+                wanted.append(generated)
+        seen = {generated.index: trial for generated, trial in self._run(wanted, rest)}
+        for generated, trial in scouted:
+            more = seen.get(generated.index)
+            yield generated, trial if more is None else self._merged(trial, more)
+
+    def _merged(self, one: Trial, other: Trial) -> Trial:
+        """Two trials of one case by different contestants, as one."""
+        place = self.contestants.index
+        seen = sorted(one.observations + other.observations, key=lambda seen: place(seen.contestant))
+        whole = sorted(one.whole + other.whole, key=lambda seen: place(seen.contestant))
+        return Trial(one.job, tuple(seen), tuple(whole))
+
+    def _run(self, fresh: Sequence[Generated], names: tuple[str, ...]) -> Iterator[tuple[Generated, Trial]]:
         flying: deque[Generated] = deque()
 
         def jobs() -> Iterator[Job]:
-            while not self._out_of_time():
+            for generated in itertools.takewhile(lambda _: not self._late(), fresh):
                 began = time.monotonic()
-                generated = next(fresh, None)
-                if generated is None:
-                    return
-                job = job_for(generated.case, self.contestants)
+                job = job_for(generated.case, names)
                 self.state.generating_s += time.monotonic() - began
                 flying.append(generated)
                 yield job
 
         for trial in trials(self.pool, jobs()):
-            generated = flying.popleft()
-            self._count(generated, trial)
-            began = time.monotonic()
-            signature = trial.divergence(self.run.asked.facets, weak=False).signature
-            self.state.comparing_s += time.monotonic() - began
+            yield flying.popleft(), trial
             self.progress()
-            if signature is None:
-                continue
-            if signature.id in self._patterns:
-                self.state.repeats += 1
-                continue
-            self._patterns.add(signature.id)
-            yield _Suspect(generated, trial, signature.id)
+
+    def _judge(self, generated: Generated, trial: Trial) -> None:
+        """Count a case, learn from it, and put what nothing explains among the suspects."""
+        self._count(generated, trial)
+        began = time.monotonic()
+        facets = self.run.asked.facets
+        self.search.learn(generated, self.novelty.worth(features(trial, facets)))
+        divergence = trial.divergence(facets, weak=False)
+        if not divergence.agreed:
+            taken = self.suspects.offer(generated, targets(divergence, trial.observations))
+            self.state.repeats += not taken
+        self.state.comparing_s += time.monotonic() - began
 
     def _count(self, generated: Generated, trial: Trial) -> None:
         seen = trial.observations + trial.whole
@@ -138,31 +186,69 @@ class Campaign:
         self.state.extracted_by_some += any(extracted)
         self.state.extracted_by_all += all(extracted)
 
-    def _investigate(self, suspect: _Suspect) -> None:
+    def _investigate_due(self) -> None:
+        """Investigate the suspects that are due, while there is time. The others keep waiting."""
+        self.doing = "investigating"
+        while self.state.due and not self._late():
+            suspect = self.suspects.next()
+            if suspect is None:
+                self.state.due = 0
+                break
+            self._investigate(suspect)
+            self.state.due -= 1
+            self._checkpoint()
+        self.doing = "running"
+
+    def _investigate(self, suspect: Suspect) -> None:
         began = time.monotonic()
-        budget = Budget(probes=PROBES, width=8 * self.pool.cells, ended=self._out_of_time)
+        budget = Budget(probes=PROBES, width=8 * self.pool.cells, ended=lambda: self._late(GRACE_S))
         result = investigate(
-            self.pool, suspect.generated.case, suspect.trial, facets=self.run.asked.facets, budget=budget
+            self.pool,
+            suspect.generated.case,
+            suspect.target,
+            self.contestants,
+            facets=self.run.asked.facets,
+            budget=budget,
+            drifts=lambda case: not suspect.sure and self.suspects.drifts(suspect.target, case, suspect.causes),
         )
+        self.state.investigated += 1
         self.state.flaky += bool(result.flaky)
-        self.state.vanished += len(result.vanished)
-        for finding in result.findings:
-            assert finding.divergence.signature is not None
-            if finding.divergence.signature.id in self.run.known:
-                self.state.repeats += 1
-                continue
-            kept = self.run.keep(finding, suspect.generated, result.flaky)
-            # The store first: what the log has, it has too.
-            what = self.memory.remember(kept)
-            self.run.write(kept)
-            if what == NEW:
-                self.new.append(kept)
+        self.state.vanished += result.finding is None
+        if result.finding is not None:
+            self._keep(suspect, result.finding, result.flaky)
         self.state.investigating_s += time.monotonic() - began
         self.progress()
 
+    def _keep(self, suspect: Suspect, finding: Finding, flaky: tuple[str, ...]) -> None:
+        known = Known(
+            frozenset(finding.causes), splits(finding.target, finding.divergence, finding.trial.observations)
+        )
+        self._known.append(known)
+        self.suspects.learn(known)
+        assert finding.divergence.signature is not None
+        if finding.divergence.signature.id in self.run.known:
+            self.state.repeats += 1
+            return
+        self.search.add(suspect.generated, FINDING_WORTH)
+        kept = self.run.keep(finding, suspect.generated, flaky)
+        # The store first: what the log has, it has too.
+        what = self.memory.remember(kept)
+        self.run.write(kept)
+        if what == NEW:
+            self.new.append(kept)
+
     def _checkpoint(self) -> None:
+        self.search.trim()
         self.state.seconds = self._earlier_s + self.seconds
         self.state.statuses = dict(sorted(self.statuses.items()))
-        self.state.patterns = sorted(self._patterns)
+        self.state.waiting, self.state.pool = len(self.suspects.waiting), len(self.search.parents)
+        self.state.left_out = self._earlier_left_out + self.suspects.left_out
+        self.run.learned = Learned(
+            young=sorted(self.novelty.young),
+            old=sorted(self.novelty.old),
+            parents=self.search.parents,
+            known=self._known,
+            waiting=self.suspects.waiting,
+        )
         self.run.checkpoint()
         self.memory.progress(self.state.cases, self.state.seconds)

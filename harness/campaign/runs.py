@@ -3,7 +3,8 @@
     run.json           seed, contestants with versions, environment: written once
     findings.jsonl     one line for each finding, appended and flushed before the next case
     findings/ID.toml   its minimised case, ready for `tarbiter compare`; ID.original.toml as it was generated
-    state.json         how far the run came, replaced atomically
+    state.json         how far the run came, for people and reports, replaced atomically
+    learned.msgpack    the same with all that the search has learned: what the run is resumed from
 
 A killed run loses nothing: a torn last line of `findings.jsonl` is cut off when the run is resumed, and the cases
 since the last checkpoint are run again.
@@ -29,6 +30,9 @@ from ..judge.compare import Divergence
 from ..judge.machine import line, page
 from ..triage.investigate import Finding
 from ..triage.target import Target
+from .learned import Learned
+
+LEARNED = "learned.msgpack"
 
 
 class RunError(Exception):
@@ -59,13 +63,21 @@ class State(msgspec.Struct, kw_only=True):
     """The first case of the seed that has not been run."""
     cases: int = 0
     repeats: int = 0
-    """Cases that showed a pattern, and targets that came to a signature, already known."""
+    """Cases on which contestants part for reasons that are known, and targets that came to a known signature."""
     flaky: int = 0
-    """Investigated cases on which some contestant did something else the second time."""
+    """Investigated targets on whose small case some contestant did something else the second time."""
     vanished: int = 0
-    """Targets that did not show again when only their contestants ran."""
-    patterns: list[str] = msgspec.field(default_factory=list)
-    """Ids of the patterns that have been investigated."""
+    """Targets that did not show again."""
+    investigated: int = 0
+    """Targets that were investigated."""
+    due: int = 0
+    """Suspects of the slice before `next_index` that are still to be investigated before the next slice."""
+    waiting: int = 0
+    """Suspects that wait for their turn."""
+    left_out: int = 0
+    """Suspects for which there was no room among those that wait."""
+    pool: int = 0
+    """Cases in the pool of the search."""
     extracted_by_some: int = 0
     extracted_by_all: int = 0
     statuses: dict[str, int] = msgspec.field(default_factory=dict)
@@ -79,6 +91,11 @@ class State(msgspec.Struct, kw_only=True):
     """The contestants' own wall time, investigations left out."""
     around_s: float = 0.0
     """Preparing destinations, snapshots, canaries, clean-up; investigations left out."""
+
+
+class _Checkpoint(msgspec.Struct):
+    state: State
+    learned: Learned
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -111,6 +128,18 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replay: str = ""
 
 
+NODES = 200
+"""Nodes of a tree that are kept with a finding: a name of a thousand components gives a tree of a megabyte."""
+
+
+def _brief(seen: Observation) -> Observation:
+    """An observation without the end of a long tree; a note says so."""
+    more = len(seen.tree) - NODES
+    if more <= 0:
+        return seen
+    return msgspec.structs.replace(seen, tree=seen.tree[:NODES], notes=(*seen.notes, f"{more} more nodes not kept"))
+
+
 def environment(backend: str, arena: str = "tmpfs") -> dict[str, str]:
     """What of this machine may show in an observation. `backend` is the cell's kind, `arena` its file system."""
     return {
@@ -137,8 +166,11 @@ def write(path: str, data: bytes) -> None:
 class Run:
     """An open run directory. `known` are the ids of the findings it holds."""
 
-    def __init__(self, path: str, asked: Asked, state: State, known: frozenset[str]) -> None:
+    def __init__(
+        self, path: str, asked: Asked, state: State, known: frozenset[str], learned: Learned | None = None
+    ) -> None:
         self.path, self.asked, self.state = path, asked, state
+        self.learned = learned or Learned()
         self.known = set(known)
         self._log = os.open(
             os.path.join(path, "findings.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
@@ -172,17 +204,17 @@ class Run:
         try:
             with open(os.path.join(path, "run.json"), "rb") as file:
                 asked = msgspec.json.decode(file.read(), type=Asked)
-            state = State()
-            with contextlib.suppress(FileNotFoundError), open(os.path.join(path, "state.json"), "rb") as file:
-                state = msgspec.json.decode(file.read(), type=State)
+            point = _Checkpoint(State(), Learned())
+            with contextlib.suppress(FileNotFoundError), open(os.path.join(path, LEARNED), "rb") as file:
+                point = msgspec.msgpack.decode(file.read(), type=_Checkpoint)
             known = _known(os.path.join(path, "findings.jsonl"))
-            return cls(path, asked, state, known)
+            return cls(path, asked, point.state, known, point.learned)
         except FileNotFoundError as error:
             raise RunError(path, f"is no run: it has no {os.path.basename(error.filename)}") from None
         except OSError as error:
             raise RunError(path, f"cannot be read or written: {error.strerror}") from error
         except msgspec.DecodeError as error:
-            raise RunError(path, f"its run.json, state.json or findings.jsonl is damaged: {error}") from error
+            raise RunError(path, f"its run.json, {LEARNED} or findings.jsonl is damaged: {error}") from error
 
     def keep(self, finding: Finding, generated: Generated, flaky: tuple[str, ...]) -> Kept:
         """The record of a finding of this run; `write` puts it on disk."""
@@ -210,8 +242,8 @@ class Run:
             index=generated.index,
             features=generated.features,
             divergence=finding.divergence,
-            observations=finding.trial.observations,
-            whole=finding.trial.whole,
+            observations=tuple(map(_brief, finding.trial.observations)),
+            whole=tuple(map(_brief, finding.trial.whole)),
             flaky=flaky,
             versions=self.asked.contestants,
             environment=self.asked.environment,
@@ -235,9 +267,10 @@ class Run:
     def checkpoint(self) -> None:
         """Write down how far the run came. Raises RunError."""
         try:
+            write(os.path.join(self.path, LEARNED), msgspec.msgpack.encode(_Checkpoint(self.state, self.learned)))
             write(os.path.join(self.path, "state.json"), msgspec.json.encode(self.state))
         except OSError as error:
-            raise RunError(self.path, f"state.json cannot be written: {error.strerror}") from error
+            raise RunError(self.path, f"the checkpoint cannot be written: {error.strerror}") from error
 
     def close(self) -> None:
         """Give the descriptor of the log back."""

@@ -123,3 +123,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Also ask for the members' names: of commands by a second call. (Drivers in the worker list anyway.)"""
     twice: bool = False
     """Run every contestant a second time, and call those flaky that do something else then."""
+    hasty: bool = False
+    """A quarter of the time, and no second chance for who crashes, hangs or runs over a limit: for the probes of a
+    minimiser, whose result is confirmed afterwards."""

@@ -485,7 +485,8 @@ class _Run:
 
     def _settle(self, item: _Item, place: int, observation: Observation) -> None:
         key = (item.index, place)
-        if observation.status in SUSPECT and not item.alone:
+        hasty = item.job.hasty and observation.status != "harness-fault"
+        if observation.status in SUSPECT and not item.alone and not hasty:
             self.first[key] = observation
             self.again.append(_Item(item.index, item.job, (place,), alone=True))
             return

@@ -35,6 +35,9 @@ from .still import Still
 ALONE = 2
 """A second chance has so many times the time: the machine may have been busy."""
 
+HASTY = 0.25
+"""What a hasty job's contestants have of the time."""
+
 BYTE_S = 100e-9
 """Seconds more for each byte of the archive: tarfile takes a third of that for an sdist of small files."""
 
@@ -215,7 +218,7 @@ class Worker:
 
     def _batch(self, batch: Batch) -> bool:
         for number, job in enumerate(batch.jobs):
-            limit = self.limit_s * (ALONE if batch.alone else 1) + allowance_s(job)
+            limit = self.limit_s * (ALONE if batch.alone else HASTY if job.hasty else 1) + allowance_s(job)
             written = False
             for place, name in enumerate(job.contestants):
                 contestant = self.contestants[name]

@@ -31,6 +31,9 @@ REFRESH_S = 0.2
 PLAIN_S = 15.0
 """Seconds between two progress lines where the output is no terminal."""
 
+SAMPLE = 4
+"""With the default ring, one case in so many goes to everybody even when it showed nothing new."""
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How long, how wide, and what must agree."""
@@ -43,6 +46,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Directory of the project's store; empty: this run knows nothing of other runs."""
     ledger: Ledger | None = None
     """The divergences that are accepted."""
+    sample: int = 1
+    """Contestants outside the worker see what is new to those inside it, and one case in so many."""
+    guided: bool = True
+    """Whether what was new is mutated."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +124,9 @@ def _session(pool: Pool, run: Run, contestants: Sequence[Contestant], options: O
             Bounds(cases=options.cases, seconds=options.seconds),
             lambda: None,
             Memory(run, store, options.ledger),
+            scouts=tuple(one.name for one in contestants if one.table.driver and not one.table.serve),
+            sample=options.sample,
+            guided=options.guided,
         )
         return _watch(campaign, contestants, options)
 
@@ -187,8 +197,11 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
     console.print(
         f"extracted by some contestant {_share(state.extracted_by_some, state.cases)}, "
         f"by all {_share(state.extracted_by_all, state.cases)}; "
-        f"known patterns and signatures seen again {state.repeats}, cases with a flaky contestant {state.flaky}, "
-        f"targets that vanished {state.vanished}"
+        f"cases that known findings explain {state.repeats}; pool of {state.pool} cases"
+    )
+    console.print(
+        f"investigated {state.investigated} suspects: vanished {state.vanished}, flaky {state.flaky}; "
+        f"{state.waiting} wait (--resume goes on with them), no room for {state.left_out}"
     )
     spent = state.extracting_s + state.around_s
     console.print(

@@ -1,4 +1,4 @@
-"""From a suspicious case to findings: run it again, take its targets one by one, minimise, sign, locate."""
+"""From a target of a suspicious case to a finding: confirm, minimise, run everybody twice, sign, locate."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from ..archive.case import Case
 from ..archive.encode import encode
 from ..contest.pool import Pool
 from ..judge.compare import Divergence
-from ..judge.facets import differences
 from .explain import causes
 from .locate import Index
 from .minimise import Budget, NotInterestingError, minimise
-from .target import Target, targets
+from .target import Target
 from .trial import Trial, job_for, trials
 
 
@@ -37,73 +36,64 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Investigation(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one suspicious case."""
+    """What came of one target of one suspicious case."""
 
-    findings: tuple[Finding, ...]
+    finding: Finding | None = None
+    """None: the target did not show, twice in a row, when only its contestants ran."""
     flaky: tuple[str, ...] = ()
-    """Contestants that did something else the second time; they take no part in the findings."""
-    vanished: tuple[Target, ...] = ()
-    """Targets that did not show, twice in a row, when only their contestants ran."""
-
-
-def flaky(one: Trial, other: Trial, facets: Sequence[str]) -> tuple[str, ...]:
-    """Contestants whose observations differ between two trials of the same case."""
-    return tuple(
-        left.contestant
-        for left, right in zip(one.observations + one.whole, other.observations + other.whole, strict=True)
-        if any(differences(facet, left, right) for facet in facets)
-    )
+    """Contestants that did something else the second time; they take no part in the finding."""
 
 
 def investigate(
     pool: Pool,
     case: Case,
-    first: Trial,
+    target: Target,
+    contestants: tuple[str, ...],
     *,
     facets: Sequence[str],
     budget: Budget | None = None,
-    known: Callable[[Target], bool] = lambda _target: False,
+    drifts: Callable[[Case], bool] = lambda _case: False,
 ) -> Investigation:
-    """Confirm what `first` showed by a second run, then make one finding of each target that is not `known`."""
-    contestants = first.job.contestants
-    (second,) = trials(pool, (first.job,))
-    unsteady = flaky(first, second, facets)
-    steady = second.without(unsteady)
-    found, vanished = [], []
-    for target in targets(steady.divergence(facets, weak=False), steady.observations):
-        if known(target):
-            continue
-        try:
-            small = minimise(case, _probe(pool, target), budget=budget)
-        except NotInterestingError:
-            vanished.append(target)
-            continue
-        (trial,) = trials(pool, (job_for(small.case, contestants),))
-        trial = trial.without(unsteady)
-        why = causes(small.case)
-        divergence = trial.divergence(facets, cause=why)
-        if divergence.signature is None:
-            vanished.append(target)
-            continue
-        found.append(
-            Finding(
-                target=target,
-                case=small.case,
-                trial=trial,
-                divergence=divergence,
-                causes=why,
-                places=_places(small.case, divergence),
-                probes=small.probes,
-                complete=small.complete,
-            )
-        )
-    return Investigation(findings=tuple(found), flaky=unsteady, vanished=tuple(vanished))
+    """Make a finding of one target of a case: confirm it, minimise, run all `contestants` twice, sign and locate.
+
+    `drifts` says of a smaller case that it shows the target for another reason: it is not taken.
+    """
+    try:
+        small = minimise(case, _probe(pool, target, drifts), budget=budget)
+    except NotInterestingError:
+        return Investigation()
+    job = msgspec.structs.replace(job_for(small.case, contestants), twice=True)
+    (trial,) = trials(pool, (job,))
+    unsteady = tuple(
+        dict.fromkeys(one.contestant for one in (*trial.observations, *trial.whole) if one.status == "flaky")
+    )
+    trial = trial.without(unsteady)
+    why = causes(small.case)
+    divergence = trial.divergence(facets, cause=why)
+    if divergence.signature is None or not target.seen_in(trial):
+        return Investigation(flaky=unsteady)
+    finding = Finding(
+        target=target,
+        case=small.case,
+        trial=trial,
+        divergence=divergence,
+        causes=why,
+        places=_places(small.case, divergence),
+        probes=small.probes,
+        complete=small.complete,
+    )
+    return Investigation(finding=finding, flaky=unsteady)
 
 
-def _probe(pool: Pool, target: Target) -> Callable[[Sequence[Case]], Sequence[bool]]:
+def _probe(
+    pool: Pool, target: Target, drifts: Callable[[Case], bool]
+) -> Callable[[Sequence[Case]], Sequence[bool]]:
     def probe(cases: Sequence[Case]) -> Sequence[bool]:
-        jobs = [job_for(case, target.contestants) for case in cases]
-        return [target.seen_in(trial) for trial in trials(pool, jobs)]
+        straight = [case for case in cases if not drifts(case)]
+        jobs = [msgspec.structs.replace(job_for(case, target.contestants), hasty=True) for case in straight]
+        seen = trials(pool, jobs)
+        shown = {id(case) for case, trial in zip(straight, seen, strict=True) if target.seen_in(trial)}
+        return [id(case) in shown for case in cases]
 
     return probe
 

@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.archive.text import loads
-from harness.campaign.runs import Kept, Run, RunError, State
+from harness.campaign.runs import LEARNED, Kept, Run, RunError, State
 from harness.generate.recipes import case_at
 
 from .findings import ASKED, CASE, finding
@@ -77,7 +78,7 @@ def test_what_a_killed_writer_left_behind_does_no_harm(tmp_path: Path) -> None:
     run = Run.create(str(tmp_path / "run"), ASKED)
     run.checkpoint()
     run.close()
-    (tmp_path / "run" / "state.json.1.part").write_bytes(b'{"next_in')
+    (tmp_path / "run" / f"{LEARNED}.1.part").write_bytes(b"\x82\xa5sta")
     again = Run.resume(str(tmp_path / "run"))
     assert again.state == State()
     again.close()
@@ -94,7 +95,7 @@ def damaged(path: Path) -> None:
 
 def damaged_state(path: Path) -> None:
     exists(path)
-    (path / "state.json").write_text('{"next_index": "many"}')
+    (path / LEARNED).write_bytes(msgspec.msgpack.encode([{"next_index": "many"}]))
 
 
 def damaged_log(path: Path) -> None:
@@ -122,7 +123,7 @@ def damaged_log(path: Path) -> None:
         pytest.param(lambda path: path.mkdir(), Run.resume, "no run", id="resume an empty directory"),
         pytest.param(lambda path: path.write_text(""), Run.resume, "cannot be read", id="resume a file"),
         pytest.param(damaged, Run.resume, "damaged", id="run.json without its fields"),
-        pytest.param(damaged_state, Run.resume, "damaged", id="state.json of another type"),
+        pytest.param(damaged_state, Run.resume, "damaged", id="learned.msgpack of another type"),
         pytest.param(damaged_log, Run.resume, "damaged", id="a log that is no JSON"),
     ],
 )

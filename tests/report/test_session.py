@@ -77,7 +77,7 @@ def test_a_stopped_campaign_ends_with_its_summary(tmp_path: Path, stop: bytes | 
 def test_a_campaign_that_was_stopped_goes_on(tmp_path: Path) -> None:
     on_a_terminal(tmp_path / "run", signal.SIGTERM)
     done = subprocess.run(
-        [*PROGRAM[:4], "--resume", str(tmp_path / "run"), *PROGRAM[6:], "--cases", "30"],
+        [*PROGRAM[:4], "--resume", str(tmp_path / "run"), *PROGRAM[6:], "--cases", "4"],
         capture_output=True,
         text=True,
         check=False,
@@ -123,7 +123,7 @@ def test_no_process_outlives_a_campaign(tmp_path: Path, stop: signal.Signals) ->
 def test_two_sessions_of_one_seed_write_the_same_findings(tmp_path: Path) -> None:
     rows = []
     for name in ("one", "two"):
-        subprocess.run([*PROGRAM, "--cases", "40", "-o", str(tmp_path / name)], capture_output=True, check=False)
+        subprocess.run([*PROGRAM, "--cases", "6", "-o", str(tmp_path / name)], capture_output=True, check=False)
         text = (tmp_path / name / "findings.jsonl").read_text()
         rows.append([(row["id"], row["case"], row["index"]) for row in map(json.loads, text.splitlines())])
     assert rows[0] == rows[1] != []

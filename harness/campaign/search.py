@@ -1,0 +1,121 @@
+"""The search: which case comes next. Fresh ones from the seed, and children of those that showed something new.
+
+The pool holds cases with an energy: what their newness was worth, times how many of their children were new too,
+by how often they were chosen. A slice of cases is proposed from the pool as it stands, so that the same seed and
+the same answers give the same cases, whatever the time between them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from ..archive.encode import encode_bytes
+from ..archive.text import dumps, loads
+from ..generate.choices import below, seeded, weighted
+from ..generate.mutate import mutant
+from ..generate.recipes import Generated, case_at
+
+FRESH = 3
+"""One case in so many is made from the seed alone: what the pool has not seen cannot be mutated into sight."""
+
+LENDERS = 2
+"""Other cases of the pool that a child may take parts from."""
+
+POOL = 1024
+"""Cases in the pool at most; those with the least energy go first."""
+
+LARGEST = 64 * 1024
+"""Bytes of an archive in the pool. A child of a larger one would cost as much as a hundred others."""
+
+WORTH = 4
+"""The least newness that puts a case into the pool: a new error, status, pair or set of codes, no mere pattern."""
+
+SEED_WORTH = 8
+"""What a case is worth that was given to begin with."""
+
+_CHOOSING = 1 << 40
+"""Choices of the search are another stream of the seed than those of the case with the same number."""
+
+
+class Parent(msgspec.Struct, kw_only=True):
+    """A case in the pool."""
+
+    text: str
+    """The case as TOML: smaller than the object, and what the store keeps."""
+    label: str
+    features: tuple[str, ...] = ()
+    worth: int = SEED_WORTH
+    chosen: int = 0
+    fruitful: int = 0
+    """Children that were new."""
+
+    @property
+    def energy(self) -> int:
+        """How likely it is to be chosen, in 1/64."""
+        return 1 + 64 * self.worth * (1 + self.fruitful) // (1 + self.chosen)
+
+
+class Search:
+    """The pool, and the order of cases."""
+
+    def __init__(self, seed: int, parents: Iterable[Parent] = (), *, guided: bool = True) -> None:
+        self.seed, self.guided = seed, guided
+        self.parents = list(parents)
+        self._texts = {parent.text for parent in self.parents}
+        self._of: dict[int, Parent] = {}
+
+    def propose(self, start: int, count: int) -> list[Generated]:
+        """Cases number `start` to `start + count - 1`, from the pool as it stands."""
+        sums = list(itertools.accumulate(parent.energy for parent in self.parents))
+        self._of.clear()
+        read: dict[str, Generated] = {}
+        return [self._propose(index, sums, read) for index in range(start, start + count)]
+
+    def _propose(self, index: int, sums: Sequence[int], read: dict[str, Generated]) -> Generated:
+        choices = seeded(self.seed, index + _CHOOSING)
+        if not self.guided or not self.parents or not below(choices, FRESH):
+            return case_at(self.seed, index)
+        drawn = [weighted(choices, self.parents, sums) for _ in range(1 + LENDERS)]
+        self._of[index] = drawn[0]
+        drawn[0].chosen += 1
+        cases = []
+        for parent in drawn:
+            if parent.text not in read:
+                case = loads(parent.text)
+                case = msgspec.structs.replace(case, id=parent.label)
+                read[parent.text] = Generated(case=case, seed=self.seed, index=index, features=parent.features)
+            cases.append(read[parent.text])
+        return mutant(self.seed, index, cases[0], cases[1:])
+
+    def learn(self, generated: Generated, worth: int) -> None:
+        """Note what the case was worth that `propose` gave: it may join the pool, and its parent did well."""
+        if not self.guided or worth < WORTH:
+            return
+        parent = self._of.get(generated.index)
+        if parent is not None:
+            parent.fruitful += 1
+        self.add(generated, worth)
+
+    def add(self, generated: Generated, worth: int = SEED_WORTH) -> bool:
+        """Put a case into the pool; False for one that is there, or too large."""
+        bare = msgspec.structs.replace(generated.case, id="", title="", why="", source=(), flags=())
+        if len(encode_bytes(bare.recipe)) > LARGEST:
+            return False
+        text = dumps(bare)
+        if text in self._texts:
+            return False
+        self._texts.add(text)
+        self.parents.append(Parent(text=text, label=generated.label, features=generated.features, worth=worth))
+        return True
+
+    def trim(self) -> None:
+        """Keep the `POOL` cases with the most energy, in the order in which they came."""
+        if len(self.parents) <= POOL:
+            return
+        ranked = sorted(range(len(self.parents)), key=lambda place: (-self.parents[place].energy, place))
+        kept = sorted(ranked[:POOL])
+        self.parents = [self.parents[place] for place in kept]
+        self._texts = {parent.text for parent in self.parents}
