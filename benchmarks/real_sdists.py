@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 NAMES = """
-django django==1.8 flask flask==0.10 requests requests==2.6.0 setuptools setuptools==59.0.0 pip wheel six six==1.9.0
+django django==1.8 flask flask==0.10 requests requests==2.6.0 setuptools setuptools==58.0.0 pip wheel six six==1.9.0
 attrs attrs==17.4.0 pytest pytest==3.0.0 click click==6.0 jinja2 jinja2==2.7 markupsafe==0.23 sqlalchemy
 sqlalchemy==0.9.0 pyyaml pyyaml==3.11 cryptography certifi urllib3 idna chardet docutils docutils==0.12 sphinx
 pygments pygments==1.6 lxml numpy tornado tornado==3.0 twisted zope.interface mercurial psutil simplejson==2.0.0
@@ -66,9 +66,10 @@ def main() -> int:
             text=True,
             check=False,
         )
-        if done.returncode == 2:
-            rows.append({"name": path.name, "verdict": "could not run", "why": done.stderr.strip()})
-            print(f"{path.name:40} could not run: {done.stderr.strip()}")
+        if done.returncode not in (0, 1):
+            why = done.stderr.strip() or f"ended with {done.returncode}"
+            rows.append({"name": path.name, "verdict": "could not run", "why": why})
+            print(f"{path.name:40} could not run: {why}")
             continue
         (found,) = json.loads(done.stdout)
         groups = found["divergence"]["groups"]
