@@ -269,6 +269,8 @@ def test_signals(here: Path, number: int, said: bytes) -> None:
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        # A shell starts what it puts into the background with SIGINT ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # there is one thread
     ) as process:
         assert process.stdin is not None
         process.stdin.write(GOOD)

@@ -42,6 +42,17 @@ def until(descriptor: int, wanted: bytes) -> bytes:
     return seen
 
 
+def heed() -> None:
+    """Heed SIGINT: a shell starts what it puts into the background with it ignored, and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def take_over(terminal: int) -> None:
+    """Make it the terminal of this process."""
+    os.close(os.open(os.ttyname(terminal), os.O_RDWR))
+    heed()
+
+
 def on_a_terminal(where: Path, stop: bytes | int) -> tuple[int, str]:
     """Start an endless campaign on a terminal, stop it by a key or a signal; exit code and all that was shown."""
     ours, theirs = pty.openpty()
@@ -51,7 +62,7 @@ def on_a_terminal(where: Path, stop: bytes | int) -> tuple[int, str]:
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: os.close(os.open(os.ttyname(theirs), os.O_RDWR)),  # noqa: PLW1509  # makes it the terminal
+        preexec_fn=lambda: take_over(theirs),  # noqa: PLW1509  # there is one thread
         env={**os.environ, "TERM": "xterm", "COLUMNS": "150"},
     ) as process:
         os.close(theirs)
@@ -104,7 +115,10 @@ def descendants(pid: int) -> list[int]:
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_a_campaign(tmp_path: Path, stop: signal.Signals) -> None:
     with subprocess.Popen(
-        [*PROGRAM, *ENDLESS, "-o", str(tmp_path / "run")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*PROGRAM, *ENDLESS, "-o", str(tmp_path / "run")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=heed,  # noqa: PLW1509  # there is one thread
     ) as process:
         assert process.stderr is not None
         process.stderr.readline()
