@@ -35,6 +35,7 @@ from .contest.observation import Job, Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, available, everyone
 from .contest.sandbox import SandboxError
+from .generating import features_command, generate_command
 from .installing import install_command
 from .judge.compare import Divergence
 from .judge.facets import FACETS, STRONG
@@ -540,6 +541,8 @@ def contestants(ctx: click.Context, as_json: bool) -> None:
 contestants.add_command(install_command)
 triage.add_command(bisect_command)
 main.add_command(triage)
+main.add_command(generate_command)
+main.add_command(features_command)
 main.add_command(report_command)
 main.add_command(versus_command)
 

@@ -19,6 +19,7 @@ ORDER = (
     "triage",
     "campaign",
     "report",
+    "generating",
     "installing",
     "triaging",
     "bisecting",

@@ -5,12 +5,13 @@ Names come from a small pool, so that members collide, nest, replace and link to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
 
 from ..archive.case import Schedule, World
+from ..archive.encode import encode_bytes
 from ..archive.recipe import End, Header, Long, Member, MemberKind, Part, Pax, Raw, Recipe, Record
 from ..archive.wire import FORMATS
 
@@ -94,11 +95,17 @@ class Draft:
         self.parts = parts
         self.end = 2
         self.tail = b""
+        self.wrap: Callable[[bytes], bytes] | None = None
+        """What the whole archive is put into, once all features are applied."""
         self.world = World()
         self.schedule = Schedule()
 
     def recipe(self) -> Recipe:
-        """The recipe as it stands."""
+        """The recipe as it stands. A wrapped archive is raw bytes: nothing in them is a part any more."""
+        plain = self._plain()
+        return plain if self.wrap is None else Recipe((Raw(self.wrap(encode_bytes(plain))),), 0)
+
+    def _plain(self) -> Recipe:
         parts = [*self.parts, Raw(self.tail)] if self.tail and not self.end else self.parts
         if self.tail and self.end:
             return Recipe((*self.parts, End(self.end), Raw(self.tail)), 0)

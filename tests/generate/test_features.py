@@ -19,7 +19,7 @@ from harness.generate.recipes import case_at
 
 from .drafts import PLAIN, applied, settings
 
-SECTION = re.compile(r"[1-8] [a-zA-Z]")
+SECTION = re.compile(r"[1-9] [a-zA-Z]")
 
 
 @pytest.mark.parametrize("name", FEATURES)

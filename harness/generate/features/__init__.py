@@ -33,7 +33,9 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
 
 FEATURES: dict[str, Feature] = {}
 
-MODULES = ("headers", "names", "types", "members", "pax", "stream", "surroundings")
+MODULES = (
+    "headers", "names", "types", "members", "links", "pax", "sparse", "stream", "compressed", "surroundings",
+)  # fmt: skip
 
 
 def feature(section: str, weight: int = 4, **parameters: Table | range) -> Callable[[Apply], Apply]:

@@ -18,6 +18,9 @@ NUMBER_FORMS = (
     "empty",
     "spaces",
     "digit-8",  # strtol(base 8) stops there, other parsers refuse
+    "digit-9",
+    "zero",
+    "largest-octal",  # every digit a 7
     "plus",
     "minus",
     "junk-behind-nul",
@@ -42,6 +45,9 @@ def number_bytes(form: str, value: int, width: int) -> bytes:
         "empty": b"",
         "spaces": b" " * width,
         "digit-8": b"8".rjust(width - 1, b"0"),
+        "digit-9": b"19".rjust(width - 1, b"0"),
+        "zero": b"0" * (width - 1),
+        "largest-octal": b"7" * (width - 1),
         "plus": (b"+" + digits)[: width - 1],
         "minus": (b"-" + digits)[: width - 1],
         "junk-behind-nul": (digits + b"\0" + b"7" * width)[:width],
@@ -178,6 +184,13 @@ def header__gnu_area(draft: Draft, where: int, field: str) -> None:
     place = draft.place(where)
     value: object = b"abcd" if field == "longnames" else 1_000_000_002
     draft.change(place, format="gnu", prefix=None, **{field: value})
+
+
+@feature("1 padding", 3, layout=("ustar", "v7"), lead=(0, 1, 130), where=WHERE)
+def header__times_in_prefix(draft: Draft, layout: str, lead: int, where: int) -> None:
+    """A ustar or v7 header with times where GNU and star have them: a prefix for who looks only at the magic."""
+    area = bytes(lead) + b"07346545001\0" + b"07346545002\0"
+    draft.change(draft.place(where), format=layout, prefix=area)
 
 
 @feature("1 owner", 2, form=("unknown", "full", "latin-1", "empty", "root"), where=WHERE)

@@ -1,43 +1,125 @@
-"""Section 3, members against each other: names that come twice, parents that are none, links and their targets."""
+"""Section 3, members against each other: names that come twice, parents that are none, shut directories."""
 
 from __future__ import annotations
 
-from ...archive.case import CANARY, HOLDER, SECRET, SIBLING
-from ...archive.recipe import Member, Pax, Record
+import msgspec
+
+from ...archive.case import CANARY, SECRET
+from ...archive.recipe import Long, Member, Part, Pax, Record
 from ..draft import Draft, body
-from . import WHERE, feature
+from ..relations import FOLDED
+from . import feature
 
 TWICE = (
     "file-file", "file-dir", "dir-file", "dir-dir", "symlink-file", "file-symlink", "symlink-dir", "dir-symlink",
-    "hardlink-file", "symlink-symlink", "file-hardlink",
+    "hardlink-file", "symlink-symlink", "file-hardlink", "hardlink-hardlink", "hardlink-symlink",
+    "symlink-hardlink", "dir-hardlink", "hardlink-dir", "fifo-file", "file-fifo", "long-file",
 )  # fmt: skip
-SPELLINGS = (b"twice", b"./twice", b"twice/", b"TWICE", b"x/../twice", b"twice//")
+STEMS = (b"twice", b"dir/twice", b"tw\\ice", b"tw\xc3\xa9ce", b".twice", b"t" * 100)
+"""What the name that comes twice is: plain, below a directory, with another system's separator, not ASCII, full."""
+
+SPELLINGS = ("same", "dot", "slash", "upper", "dotdot", "slashes", "absolute", "backslash")
+"""How the second member spells the name."""
 
 
-def _member(kind: str, name: bytes, salt: int) -> Member:
-    if kind == "file":
-        return Member(name=name, data=body(7 + 600 * salt, salt), mode=0o600 + 0o44 * salt)
+def respelled(name: bytes, spelling: str) -> bytes:
+    """`name` in one of SPELLINGS."""
+    return {
+        "same": name,
+        "dot": b"./" + name,
+        "slash": name + b"/",
+        "upper": name.upper(),
+        "dotdot": b"x/../" + name,
+        "slashes": name.replace(b"/", b"//") + b"//",
+        "absolute": b"/" + name,
+        "backslash": name.replace(b"\\", b"/") if b"\\" in name else name.replace(b"/", b"\\"),
+    }[spelling]
+
+
+def some(kind: str, name: bytes, salt: int = 0, link: bytes = b"first") -> Member:
+    """A member of a kind, unlike another one with another `salt` in mode and content."""
+    if kind in ("file", "long"):
+        size = (900 if kind == "long" else 7) + 300 * salt
+        return Member(name=name, data=body(size, salt), mode=0o600 + 0o22 * salt)
     if kind == "dir":
-        return Member(kind="dir", name=name.rstrip(b"/") + b"/", mode=0o700 + 0o55 * salt)
-    return Member(kind="symlink" if kind == "symlink" else "hardlink", name=name, linkname=b"first")
+        return Member(kind="dir", name=name[:99].rstrip(b"/") + b"/", mode=0o700 + 0o55 * (salt > 0))
+    if kind == "fifo":
+        return Member(kind="fifo", name=name)
+    return Member(kind="symlink" if kind == "symlink" else "hardlink", name=name, linkname=link)
 
 
-@feature("3 the same name twice", 10, kinds=TWICE, spelling=SPELLINGS)
-def members__twice(draft: Draft, kinds: str, spelling: bytes) -> None:
-    """One name, or two spellings of it, for two members."""
+def carried(member: Member, name: bytes, carrier: str = "name") -> list[Part]:
+    """A member that has its name from a carrier; one that does not fit the header's field gets a pax record."""
+    if carrier == "name" and len(name) <= 100:
+        return [msgspec.structs.replace(member, name=name)]
+    if carrier == "gnu":
+        return [Long(text=name), msgspec.structs.replace(member, name=name[:100], format="gnu")]
+    return [Pax(records=(Record(b"path", name),)), msgspec.structs.replace(member, name=b"short")]
+
+
+@feature(
+    "3 the same name twice",
+    14,
+    kinds=TWICE,
+    spelling=SPELLINGS,
+    stem=STEMS,
+    carrier=("name", "pax", "gnu"),
+    then=("nothing", "child", "first-again"),
+)
+def members__twice(draft: Draft, kinds: str, spelling: str, stem: bytes, carrier: str, then: str) -> None:
+    """One name, or two spellings of it, for two members; then something below it, or the first once more."""
     first, second = kinds.split("-")
-    draft.parts.append(Member(name=b"first", data=b"first\n"))
-    draft.parts.append(_member(first, b"twice", 0))
-    draft.parts.append(_member(second, spelling, 1))
+    again = respelled(stem, spelling)
+    link = b"../" + CANARY if then == "child" and second == "symlink" else b"first"
+    draft.parts += [
+        Member(name=b"first", data=b"first\n"),
+        some(first, stem),
+        *carried(some(second, again[:100], 1, link), again + b"/" * (second == "dir"), carrier),
+    ]
+    if then == "child":
+        draft.parts += carried(Member(data=b"child\n"), stem + b"/child")
+    elif then == "first-again":
+        draft.parts.append(some(first, stem, 2))
 
 
-PARENTS = ("missing", "after", "file", "symlink", "dangling", "loop", "unwritable", "no-mode", "replaced")
+@feature(
+    "3 the same name twice",
+    7,
+    pair=FOLDED,
+    kinds=("file-file", "dir-symlink", "symlink-file", "dir-file", "symlink-dir", "file-hardlink"),
+    swapped=(False, True),
+    inside=(b"", b"dir/"),
+)
+def members__fold(draft: Draft, pair: tuple[str, str], kinds: str, swapped: bool, inside: bytes) -> None:
+    """Two names that case folding or normalisation makes one, and a member below the first (CVE-2026-23950)."""
+    one, two = reversed(pair) if swapped else pair
+    first, second = kinds.split("-")
+    out = (b"../../" if inside else b"../") + CANARY
+    draft.parts += [
+        Member(name=b"first", data=b"first\n"),
+        some(first, inside + one.encode(), 0, out),
+        some(second, inside + two.encode(), 1, b"first" if second == "hardlink" else out),
+        Member(name=inside + one.encode() + b"/below", data=b"below\n"),
+    ]
 
 
-@feature("3 parents", 10, parent=PARENTS)
-def members__parent(draft: Draft, parent: str) -> None:
+PARENTS = (
+    "missing", "after", "file", "symlink", "dangling", "loop", "unwritable", "no-mode", "replaced", "fifo",
+    "hardlink",
+)  # fmt: skip
+CHILDREN = ("file", "dir", "symlink", "hardlink", "deep")
+
+
+@feature("3 parents", 10, parent=PARENTS, below=CHILDREN)
+def members__parent(draft: Draft, parent: str, below: str) -> None:
     """A parent that is missing, late, a file, a link, not writable, or replaced after its child came."""
-    child = Member(name=b"parent/child", data=b"child\n")
+    child = {
+        "file": Member(name=b"parent/child", data=b"child\n"),
+        "dir": Member(kind="dir", name=b"parent/child/"),
+        "symlink": Member(kind="symlink", name=b"parent/child", linkname=b"../a"),
+        "hardlink": Member(kind="hardlink", name=b"parent/child", linkname=b"a"),
+        "deep": Member(name=b"parent/x/y/child", data=b"child\n"),
+    }[below]
     above: dict[str, list[Member]] = {
         "missing": [child],
         "after": [child, Member(kind="dir", name=b"parent/", mode=0o700)],
@@ -52,115 +134,103 @@ def members__parent(draft: Draft, parent: str) -> None:
         "unwritable": [Member(kind="dir", name=b"parent/", mode=0o555), child],
         "no-mode": [Member(kind="dir", name=b"parent/", mode=0), child],
         "replaced": [child, Member(kind="symlink", name=b"parent", linkname=b"real"), child],
+        "fifo": [Member(kind="fifo", name=b"parent"), child],
+        "hardlink": [Member(name=b"one"), Member(kind="hardlink", name=b"parent", linkname=b"one"), child],
     }
     draft.parts += above[parent]
 
 
-TARGETS = (
-    b"a", b".", b"./", b"", b"..", b"dir/../a", b"x/../../a", b"../dest/a", b"../dest", b"/", b"/etc/hostname",
-    b"../" + CANARY, b"../" + CANARY + b"/" + SECRET, b"../" + SIBLING, b"../" + SIBLING + b"/" + SECRET,
-    b"../../1", HOLDER + b"/" + CANARY, HOLDER + b"/dest/a", b"link/link/../../" + CANARY, b"c:../" + CANARY,
-    b"c:../../" + CANARY + b"/" + SECRET, b"\\..\\x", b"n" * 100, b"n/" * 2048, b"a\nb", b"\xff", b"link", b"12345",
-)  # fmt: skip
-"""Where links lead: inside, around, out, nowhere, by every trick that is known."""
-
-
-@feature("3 symlinks", 10, target=TARGETS, through=("nothing", "file", "dir", "deep", "hardlink", "again"))
-def members__symlink(draft: Draft, target: bytes, through: str) -> None:
-    """A symlink, and then something that goes through it or replaces it (CVE-2021-38511, CVE-2026-33056)."""
-    if len(target) > 100:
-        draft.parts.append(Pax(records=(Record(b"linkpath", target),)))
-    draft.parts.append(Member(kind="symlink", name=b"link", linkname=target[:100]))
-    behind: dict[str, list[Member]] = {
-        "nothing": [],
-        "file": [Member(name=b"link", data=b"through\n")],
-        "dir": [Member(kind="dir", name=b"link", mode=0o777)],
-        "deep": [Member(name=b"link/new/file", data=b"through\n")],
-        "hardlink": [Member(kind="hardlink", name=b"hard", linkname=b"link/" + SECRET, mode=0o777)],
-        "again": [Member(kind="symlink", name=b"link", linkname=b"b"), Member(name=b"link/x", data=b"x")],
-    }
-    draft.parts += behind[through]
-
-
-HARD = (
-    b"target", b"./target", b"/target", b"later", b"hard", b"dir", b"soft", b"soft/x", b"nowhere", b"already-there",
-    b"x/../target", b"../" + CANARY + b"/" + SECRET, b"../" + SIBLING + b"/" + SECRET,
-    HOLDER + b"/" + CANARY + b"/" + SECRET, b"c:../" + CANARY + b"/" + SECRET,
-)  # fmt: skip
-
-
-@feature("3 hard links", 8, target=HARD, then=("nothing", "file", "mode", "body"))
-def members__hardlink(draft: Draft, target: bytes, then: str) -> None:
-    """A hard link to a file, a link, a directory, itself, something outside; then written through it."""
-    draft.parts += [
-        Member(name=b"target", data=b"target\n"),
-        Member(kind="dir", name=b"dir/"),
-        Member(kind="symlink", name=b"soft", linkname=b"target"),
-        Member(
-            kind="hardlink",
-            name=b"hard",
-            linkname=target,
-            mode=0o777 if then == "mode" else None,
-            data=b"target\n" if then == "body" else b"",
-        ),
-        Member(name=b"later", data=b"later\n"),
-    ]
-    if then == "file":
-        draft.parts.append(Member(name=b"hard", data=b"written through\n"))
-
-
-CHAINS = (
-    (b"up", b"../..", b"esc", b"up/.."),
-    (b"l", b".", b"m", b"l/../" + CANARY),
-    (b"one", b"two", b"two", b"one"),
-    (b"t", b"a/t", b"c", b"t"),
-)
-
-
-@feature("3 symlinks", 6, chain=CHAINS, inside=(b"", b"a/b/"), goal=("file", "hardlink", "dir"))
-def members__chain(draft: Draft, chain: tuple[bytes, bytes, bytes, bytes], inside: bytes, goal: str) -> None:
-    """Two links that each stay inside and together do not (CVE-2025-48387, CVE-2025-4138)."""
-    one, first, two, second = chain
-    draft.parts += [
-        Member(kind="symlink", name=inside + one, linkname=first),
-        Member(kind="symlink", name=inside + two, linkname=second),
-    ]
-    path = inside + two + b"/" + CANARY + b"/" + (SECRET if goal == "hardlink" else b"new")
-    if goal == "file":
-        draft.parts.append(Member(name=path, data=b"out\n"))
-    elif goal == "dir":
-        draft.parts.append(Member(kind="dir", name=path, mode=0o777))
-    else:
-        draft.parts += [Member(kind="hardlink", name=b"hl", linkname=path), Member(name=b"hl", data=b"out\n")]
-
-
-@feature("3 delayed metadata", 4, swap=("x/../", "../"), mode=(0o777, 0o700))
-def members__late_directory(draft: Draft, swap: str, mode: int) -> None:
-    """A directory whose mode is set at the end, after its path became something else (CVE-2024-12718)."""
-    draft.parts += [
-        Member(kind="symlink", name=b"late", linkname=b"."),
-        Member(kind="dir", name=b"late/", mode=mode),
-        Member(kind="symlink", name=b"late", linkname=swap.encode() + CANARY),
-        Member(kind="symlink", name=b"x", linkname=b"../"),
-    ]
-
-
-@feature("3 delayed metadata", 4, kind=("symlink", "hardlink"), where=WHERE)
-def members__link_to_link(draft: Draft, kind: str, where: int) -> None:
-    """A hard link to a symlink: the link itself, or what it points at, one level higher (CVE-2026-82049)."""
-    del where
-    draft.parts += [
-        Member(name=b"a/canary/secret.txt", data=b"inside\n"),
-        Member(kind="symlink", name=b"a/b/esc", linkname=b"../canary/secret.txt"),
-        Member(kind="hardlink" if kind == "hardlink" else "symlink", name=b"boom", linkname=b"a/b/esc", mode=0o777),
-    ]
+DIRECTORY_MODES = (0o555, 0o444, 0o400, 0o200, 0o111, 0o000, 0o1777, 0o2755, 0o4777, 0o7777)
+"""Modes in which a directory takes no child, shows none, or gives one its group or owner."""
 
 
 @feature(
-    "3 whiteouts and kin",
-    2,
-    name=(b".wh.a", b".wh..wh..opq", b"dir/.wh.f", b"._a", b"PaxHeaders.1/a", b"././@LongLink"),
+    "1 mode",
+    6,
+    mode=DIRECTORY_MODES,
+    order=("before", "after", "twice", "empty"),
+    top=(b"locked/", b"locked/inner/"),
 )
-def members__reserved_name(draft: Draft, name: bytes) -> None:
+def members__directory_mode(draft: Draft, mode: int, order: str, top: bytes) -> None:
+    """A directory that cannot be written, read or entered, before or after what is in it."""
+    directory = Member(kind="dir", name=top, mode=mode)
+    inside = [Member(name=top + b"file", data=b"inside\n"), Member(kind="dir", name=top + b"d/", mode=mode)]
+    again = [Member(kind="dir", name=top, mode=0o755), Member(name=top + b"late")]
+    draft.parts += {
+        "before": [directory, *inside],
+        "after": [*inside, directory],
+        "twice": [directory, *inside, *again],
+        "empty": [directory],
+    }[order]
+
+
+@feature(
+    "3 parents",
+    8,
+    child=("symlink", "file", "dir", "hardlink"),
+    replacement=("symlink", "file", "dir", "nothing"),
+    then=("hardlink", "file", "dir", "symlink"),
+    depth=(1, 2, 3),
+)
+def members__parent_replaced(draft: Draft, child: str, replacement: str, then: str, depth: int) -> None:
+    """A link, something through it, then another thing in the link's place and a use of the child (CVE-2025-4330).
+
+    The child's target is inside from where the link led at first, and outside from where it leads later.
+    """
+    real = b"/".join([b"real"] * depth)
+    climbing = b"../" * depth + CANARY + b"/" + SECRET
+    draft.parts += [
+        Member(name=b"first", data=b"first\n"),
+        Member(kind="dir", name=real + b"/"),
+        Member(kind="symlink", name=b"via", linkname=real),
+        some(child, b"via/child", 0, climbing if child == "symlink" else b"first"),
+    ]
+    if replacement != "nothing":
+        draft.parts.append(some(replacement, b"via", 1, b"b"))
+    if then == "hardlink":
+        draft.parts.append(Member(kind="hardlink", name=b"boom", linkname=b"via/child", mode=0o777))
+        draft.parts.append(Member(name=b"boom", data=b"written through\n"))
+    else:
+        draft.parts.append(some(then, b"via/child", 2, b"../" + CANARY))
+
+
+@feature(
+    "3 delayed metadata",
+    6,
+    first=("symlink", "dir", "nothing"),
+    swap=("through", "link", "file", "hardlink"),
+    mode=(0o777, 0o700, 0o555, 0),
+    child=(False, True),
+)
+def members__late_directory(draft: Draft, first: str, swap: str, mode: int, child: bool) -> None:
+    """A directory whose mode is set at the end, after its path became something else (CVE-2024-12718)."""
+    if first == "symlink":
+        draft.parts.append(Member(kind="symlink", name=b"late", linkname=b"."))
+    elif first == "dir":
+        draft.parts.append(Member(kind="dir", name=b"late/", mode=0o755))
+    draft.parts.append(Member(kind="dir", name=b"late/", mode=mode))
+    if child:
+        draft.parts.append(Member(name=b"late/child", data=b"child\n"))
+    draft.parts += {
+        "link": [Member(kind="symlink", name=b"late", linkname=b"../" + CANARY)],
+        "through": [
+            Member(kind="symlink", name=b"late", linkname=b"x/../" + CANARY),
+            Member(kind="symlink", name=b"x", linkname=b"../"),
+        ],
+        "file": [Member(name=b"late", data=b"late\n")],
+        "hardlink": [Member(kind="hardlink", name=b"late", linkname=b"a")],
+    }[swap]
+
+
+RESERVED = (
+    b".wh.a", b".wh..wh..opq", b"dir/.wh.f", b".wh.", b".wh..", b"._a", b"dir/._f", b"PaxHeaders.1/a",
+    b"././@LongLink", b"././@PaxHeader", b"GNUSparseFile.0/a", b"pax_global_header", b".git/config",
+)  # fmt: skip
+"""Names that mean something to container tools (OCI layers), macOS, tar itself, or who unpacks for git."""
+
+
+@feature("3 whiteouts and kin", 3, name=RESERVED, kind=("file", "dir", "char"))
+def members__reserved_name(draft: Draft, name: bytes, kind: str) -> None:
     """A member whose name means something to container tools, macOS, or tar itself."""
-    draft.parts.append(Member(name=name, data=b"x"))
+    data = b"x" if kind == "file" else b""
+    draft.parts.append(Member(kind=kind, name=name, data=data))  # type: ignore[arg-type]  # a MemberKind

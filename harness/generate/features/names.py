@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...archive.case import CANARY, HOLDER, SECRET, SIBLING
-from ...archive.recipe import Long, Part, Pax, Record
+from ...archive.recipe import Long, Member, Part, Pax, Record
 from ..draft import CARRIERS, Draft, ordinary
 from . import WHERE, feature
 
@@ -129,6 +129,9 @@ def name__lost_carrier(draft: Draft, carrier: str, kind: str) -> None:
 
 
 GNU_BODIES = (
+    (b"gnu-" + b"n" * 507, b"\0"),  # text and NUL fill a block
+    (b"gnu-" + b"n" * 508, b""),  # the text alone does
+    (b"gnu-" + b"n" * 508, b"\0"),  # one byte into the next block
     (b"gnu-name", b""),  # not terminated
     (b"gnu-name", b"\0\0\0"),
     (b"gnu-name", b"\0hidden/../x\0"),
@@ -149,6 +152,59 @@ def gnu__body(draft: Draft, text: tuple[bytes, bytes], size: str | None, where: 
     draft.change(place, format="gnu", prefix=None)
 
 
+PREFIXES = (
+    (b"pfx", b"name"),
+    (b"pfx/", b"name"),
+    (b"pfx", b"/name"),
+    (b"", b"/name"),
+    (b"/", b"name"),
+    (b"/pfx", b"name"),
+    (b"..", b"name"),
+    (b"pfx", b".."),
+    (b"pfx", b""),
+    (b"pfx/sub", b"name/"),
+    (b"p" * 155, b"name"),
+    (b"p" * 131, b"n" * 100),
+    (b"./pfx/.", b"./name"),
+)
+"""Prefix and name, the slash between them wherever it can be (POSIX ustar: one slash joins them)."""
+
+
+@feature("2 carriers", 5, split=PREFIXES, layout=("ustar", "star", "gnu-magic", "v7"), where=WHERE)
+def name__prefix(draft: Draft, split: tuple[bytes, bytes], layout: str, where: int) -> None:
+    """A prefix: empty, with slashes, full, in star's shorter field, under GNU's magic, without any."""
+    place = draft.place(where)
+    prefix, name = split
+    if layout == "gnu-magic":
+        draft.change(place, format="ustar", magic=b"ustar ", version=b" ", name=name, prefix=prefix)
+    else:
+        draft.change(place, name=name, prefix=None)
+        draft.change(place, format=layout)
+        draft.change(place, prefix=prefix[: 131 if layout == "star" else 155])
+
+
+@feature(
+    "2 carriers",
+    5,
+    kind=("symlink", "hardlink"),
+    carrier=("pax", "gnu", "pax-gnu", "gnu-pax"),
+    length=(1, 100, 101, 255, 1024, 4095, 4096),
+    agree=(True, False),
+    where=WHERE,
+)
+def name__link_carrier(draft: Draft, kind: str, carrier: str, length: int, agree: bool, where: int) -> None:
+    """A link name of a boundary length by pax, by GNU or by both, like the header's or not."""
+    place = draft.place(where)
+    target = b"a" if length == 1 else path(length)
+    draft.change(place, kind=kind, typeflag=None, data=b"", linkname=target[:100] if agree else b"other")
+    parts: list[Part] = []
+    for number, one in enumerate(carrier.split("-")):
+        text = target if agree or not number else b"a"
+        record = Record(b"linkpath", text)
+        parts.append(Pax(records=(record,)) if one == "pax" else Long(kind="long-link", text=text))
+    draft.before(place, *parts)
+
+
 CONTENTS = (
     b"./a", b"a/./b", b"a//b", b"a/", b"a//", b"a/.", b"a/..", b"a/../b", b".", b"./", b"..", b"/", b"//", b"",
     b"/abs", b"//abs/b", b"../up", b"dir/../../up", b"../" + CANARY + b"/new", b"../" + CANARY + b"/" + SECRET,
@@ -158,14 +214,49 @@ CONTENTS = (
     b"*?[x]", b"-rf", b"--help", b"@x", b"~", b"12345", b"0",
     "\u00e9".encode(), b"\xe9", "e\u0301".encode(), b"\xc0\xaf", b"\xed\xa0\x80", b"\xff\xfe", "\u00df".encode(),
     "\ufb01".encode(), "\u202egpj.exe".encode(), b"A", b".wh.a", b"._a", b"PaxHeaders/a", b".tar",
+    b"NUL.txt", b"a/...", b"...", b"dir/ /f", b"\x01\x02", b"a\x1fb", b"%2e%2e/up", b"..%00", b"a;b", b"$HOME",
+    b"`x`", b"\xef\xbb\xbfbom", b"\xf4\x90\x80\x80", b"dest", b"dest-evil", b"-", b"//?/c:/x", b"a/b/",
+    b"./../dest/a", HOLDER + b"/dest/a", b"x" * 99 + b"/",
 )  # fmt: skip
 """Names as they come from other systems, from attackers, and from encodings."""
 
 
-@feature("2 content", 10, content=CONTENTS, carrier=CARRIERS, where=WHERE)
+@feature("2 content", 14, content=CONTENTS, carrier=CARRIERS, where=WHERE)
 def name__content(draft: Draft, content: bytes, carrier: str, where: int) -> None:
     """A name made of something else than ordinary components."""
     draft.carry(draft.place(where), content, carrier)
+
+
+@feature(
+    "2 content",
+    5,
+    content=tuple(one for one in CONTENTS if one.strip(b"/")),
+    kinds=("dir-file", "symlink-file", "file-hardlink", "dir-symlink"),
+)
+def name__content_related(draft: Draft, content: bytes, kinds: str) -> None:
+    """An odd name for a parent and for what is below it, for a link, and for a link's target."""
+    first, second = kinds.split("-")
+    if first == "symlink":
+        draft.parts.append(Member(kind="symlink", name=content, linkname=b"../" + CANARY))
+    else:
+        draft.parts.append(ordinary("dir" if first == "dir" else "file", content[:99], 5))
+    if second == "hardlink":
+        draft.parts.append(Member(kind="hardlink", name=b"hard", linkname=content))
+    elif second == "symlink":
+        draft.parts.append(Member(kind="symlink", name=b"soft", linkname=content))
+        draft.parts.append(Member(name=b"soft/below", data=b"below\n"))
+    else:
+        draft.parts.append(Member(name=content.rstrip(b"/")[:90] + b"/below", data=b"below\n"))
+
+
+ROOTS = (b".", b"./", b"", b"/", b"dir/..", b"./.")
+
+
+@feature("2 content", 3, name=ROOTS, kind=("dir", "file", "symlink"), mode=(0o700, 0o555, 0))
+def name__root(draft: Draft, name: bytes, kind: str, mode: int) -> None:
+    """An entry for the destination itself, with a mode of its own."""
+    link = b"dir" if kind == "symlink" else None
+    draft.parts.insert(0, Member(kind=kind, name=name, mode=mode, linkname=link))  # type: ignore[arg-type]  # a MemberKind
 
 
 @feature("2 content", 3, carrier=("pax", "name", "gnu"), where=WHERE)

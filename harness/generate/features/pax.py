@@ -1,31 +1,45 @@
-"""Section 4 and 5, pax records, global headers, stacking, sparse files."""
+"""Section 4, pax records: keys, values, lengths, sizes, global headers, the order and headers of extensions."""
 
 from __future__ import annotations
 
-from ...archive.encode import encode_bytes
-from ...archive.recipe import BLOCK, Long, Member, Part, Pax, Recipe, Record, Slot, SparseBlock
+from typing import Any
+
+import msgspec
+
+from ...archive.encode import encode_bytes, record_bytes
+from ...archive.recipe import BLOCK, End, Long, Member, Number, Part, Pax, Recipe, Record
 from ..draft import Draft, body
 from . import WHERE, feature
 
 VALUES = (
-    (b"path", b"from-pax"), (b"path", b""), (b"path", b"a\nb"), (b"path", b"a\0b"), (b"path", b"12345"),
-    (b"path", b"\xff\xfe"), (b"path", b"dir/"), (b"path", b"../canary/new"), (b"linkpath", b"from-pax"),
-    (b"linkpath", b"12345"), (b"linkpath", b""), (b"mtime", b"1000000000.5"),
-    (b"mtime", b"1000000000.123456789012"),
-    (b"mtime", b"-1.5"), (b"mtime", b"1e9"), (b"mtime", b"1e10000000"), (b"mtime", b"nan"), (b"mtime", b"inf"),
-    (b"mtime", b""), (b"mtime", b"99999999999999999999"), (b"atime", b"1"), (b"ctime", b"1"),
-    (b"uid", b"4294967296"),
-    (b"uid", b"-1"), (b"gid", b"+5"), (b"gid", b"007"), (b"uname", b"paxuser"), (b"gname", b"paxgroup"),
-    (b"hdrcharset", b"BINARY"), (b"charset", b"ISO-IR 8859 1 1998"), (b"comment", b"x" * 600),
-    (b"SCHILY.xattr.user.n", b"a\nb"), (b"SCHILY.dev", b"1"), (b"LIBARCHIVE.xattr.user.n", b"YQ=="),
-    (b"GNU.sparse.name", b"renamed"), (b"GNU.sparse.size", b"5"), (b"VENDOR.key", b"v"), (b"", b"v"),
-    (b"PATH", b"up"),
-    (b"k" * 300, b"v"), (b"path\0x", b"v"),
+    (b"path", b"from-pax"), (b"path", b""), (b"path", b"a\nb"), (b"path", b"a\0b"), (b"path", b"12345"), (b"path",
+    b"\xff\xfe"), (b"path", b"dir/"), (b"path", b"../canary/new"), (b"linkpath", b"from-pax"), (b"linkpath",
+    b"12345"), (b"linkpath", b""), (b"mtime", b"1000000000.5"), (b"mtime", b"1000000000.123456789012"), (b"mtime",
+    b"-1.5"), (b"mtime", b"1e9"), (b"mtime", b"1e10000000"), (b"mtime", b"nan"), (b"mtime", b"inf"), (b"mtime",
+    b""), (b"mtime", b"99999999999999999999"), (b"atime", b"1"), (b"ctime", b"1"), (b"uid", b"4294967296"), (b"uid",
+    b"-1"), (b"gid", b"+5"), (b"gid", b"007"), (b"uname", b"paxuser"), (b"gname", b"paxgroup"), (b"hdrcharset",
+    b"BINARY"), (b"charset", b"ISO-IR 8859 1 1998"), (b"comment", b"x" * 600), (b"SCHILY.xattr.user.n", b"a\nb"),
+    (b"SCHILY.dev", b"1"), (b"LIBARCHIVE.xattr.user.n", b"YQ=="), (b"GNU.sparse.name", b"renamed"),
+    (b"GNU.sparse.size", b"5"), (b"VENDOR.key", b"v"), (b"", b"v"), (b"PATH", b"up"), (b"k" * 300, b"v"),
+    (b"path\0x", b"v"), (b"path", b"a=b"), (b"path", b"/abs"), (b"path", b"p" * 300), (b"linkpath", b"../canary"),
+    (b"size", b""), (b"size", b"-1"), (b"size", b"-1000"), (b"size", b"+5"), (b"size", b"0005"), (b"size", b"1e1"),
+    (b"size", b"0x5"), (b"size", b"18446744073709551615"), (b"size", b"9223372036854775807"), (b"size", b"5 "),
+    (b"size", b"5\0"), (b"uid", b"0"), (b"uid", b"2147483648"), (b"gid", b"4294967295"), (b"uid", b"x"), (b"uname",
+    b""), (b"uname", b"u" * 300), (b"mtime", b"0"), (b"mtime", b"253402300800"), (b"mtime", b"-62135596801"),
+    (b"mtime", b"1000000000."), (b"mtime", b".5"), (b"mtime", b"1,5"), (b"mtime", b"0x10"), (b"mtime", b"1" * 400),
+    (b"mtime", b"9223372036854775808"), (b"SCHILY.xattr.security.capability", b"\1\0\0\2"), (b"SCHILY.xattr.user.n",
+    b""), (b"SCHILY.acl.access", b"user::rwx"), (b"SCHILY.ino", b"7"), (b"SCHILY.filetype", b"dir"),
+    (b"SCHILY.realsize", b"5"), (b"SCHILY.nlink", b"2"), (b"SCHILY.fflags", b"immutable"),
+    (b"LIBARCHIVE.creationtime", b"1"), (b"LIBARCHIVE.symlinktype", b"dir"), (b"GNU.volume.label", b"v"),
+    (b"GNU.dumpdir", b"Yf\0\0"), (b"GNU.sparse.realsize", b"5"), (b"GNU.sparse.map", b"0,5"), (b"GNU.sparse.major",
+    b"1"), (b"GNU.sparse.major", b"9"), (b"MSWINDOWS.rawsd", b"AQ=="), (b"RHT.security.selinux", b"x"),
+    (b"\xc3\xa9", b"v"), (b"path ", b"v"), (b" path", b"v"), (b"typeflag", b"5"), (b"mode", b"0777"), (b"devmajor",
+    b"1"),
 )  # fmt: skip
 """Keys and values: every one that POSIX, star, GNU or libarchive defines, and some that nobody does."""
 
 
-@feature("4 keys and values", 12, record=VALUES, kind=("pax", "pax-global", "pax-solaris"), where=WHERE)
+@feature("4 keys and values", 20, record=VALUES, kind=("pax", "pax-global", "pax-solaris"), where=WHERE)
 def pax__record(draft: Draft, record: tuple[bytes, bytes], kind: str, where: int) -> None:
     """One record, in a local, global or Solaris header."""
     draft.before(draft.place(where), Pax(kind=kind, records=(Record(*record),)))  # type: ignore[arg-type]  # a PaxKind
@@ -46,6 +60,10 @@ LENGTHS = (
     b"-13",
     b" 13",
     b"",
+    b"0x0d",
+    b"13.0",
+    b"520",  # behind the block, inside the padding's end
+    b"1073741824",
 )
 """Stated lengths of the record `13 path=long\\n`, whose right length is 13."""
 
@@ -61,12 +79,85 @@ def pax__length(draft: Draft, length: bytes, alone: bool, where: int) -> None:
 @feature(
     "4 length",
     4,
-    body=(b"13 path=long", b"path=long\n", b"13path=long\n", b"13 pathlong\n", b"\0\0\0", b""),
+    body=(
+        b"13 path=long",
+        b"path=long\n",
+        b"13path=long\n",
+        b"13 pathlong\n",
+        b"\0\0\0",
+        b"",
+        b"13 path=long\n\0\0\0\0",
+        b"13 path=long\n\n",
+        b"14 path=long\n\n",
+        b"13\tpath=long\n",
+        b"12 path=long\0\n",
+        b"junk\n13 path=long\n",
+    ),
     where=WHERE,
 )
 def pax__body(draft: Draft, body: bytes, where: int) -> None:
     """An extended header whose body is no record, or empty."""
     draft.before(draft.place(where), Pax(data=body or None))
+
+
+EDGES = (510, 511, 512, 513, 1023, 1024, 1025)
+"""Bytes at which a record ends: at the end of a block, a byte before and behind it."""
+
+
+@feature("4 length", 5, edge=EDGES, key=(b"comment", b"path", b"VENDOR.key"), behind=(False, True), where=WHERE)
+def pax__edge(draft: Draft, edge: int, key: bytes, behind: bool, where: int) -> None:
+    """A record that ends at a block's edge or beside it, alone or with another one behind."""
+    empty = len(record_bytes(Record(key, b"v" * (edge - 20))))
+    value = b"v" * (edge - 20 + edge - empty)
+    records = (Record(key, value), Record(b"mtime", b"1000000005")) if behind else (Record(key, value),)
+    draft.before(draft.place(where), Pax(records=records))
+
+
+@feature("4 length", 1, size=(64 * 1024, 1 << 20), kind=("pax", "pax-global", "long-name"), where=WHERE)
+def pax__large(draft: Draft, size: int, kind: str, where: int) -> None:
+    """An extension far larger than any name."""
+    large: Part = Long(text=b"/".join([b"n" * 200] * (size // 201)))
+    if kind != "long-name":
+        large = Pax(kind=kind, records=(Record(b"comment", b"c" * size),))  # type: ignore[arg-type]  # a PaxKind
+    draft.before(draft.place(where), large)
+
+
+@feature(
+    "4 length",
+    3,
+    size=(2**20, 2**30, 2**31, 2**33, 2**63 - 1),
+    kind=("pax", "pax-global", "long-name"),
+    where=WHERE,
+)
+def pax__declared(draft: Draft, size: int, kind: str, where: int) -> None:
+    """An extension whose header and record declare far more than there is (CVE-2021-35517)."""
+    declared: Part = Long(text=b"declared", size=size)
+    if kind != "long-name":
+        record = Record(b"path", b"declared", length=b"%d" % size)
+        declared = Pax(kind=kind, records=(record,), size=size)  # type: ignore[arg-type]  # a PaxKind
+    draft.before(draft.place(where), declared)
+
+
+TOGETHER = (
+    ((b"path", b"by-path"), (b"GNU.sparse.name", b"by-sparse-name")),
+    ((b"GNU.sparse.name", b"by-sparse-name"), (b"path", b"by-path")),
+    ((b"hdrcharset", b"BINARY"), (b"path", b"\xff\xfe")),
+    ((b"path", b"\xff\xfe"), (b"hdrcharset", b"BINARY")),
+    ((b"path", b"by-path"), (b"linkpath", b"by-linkpath")),
+    ((b"size", b"5"), (b"GNU.sparse.realsize", b"4096")),
+    ((b"size", b"5"), (b"SCHILY.realsize", b"4096")),
+    ((b"path", b"by-path"), (b"path", b"")),
+    ((b"path", b"lower"), (b"PATH", b"upper")),
+    ((b"uid", b"5"), (b"uname", b"nosuchuser")),
+    ((b"mtime", b"5"), (b"atime", b"x")),
+)
+"""Records that say two things about one, or need each other."""
+
+
+@feature("4 the same key twice", 5, records=TOGETHER, where=WHERE)
+def pax__together(draft: Draft, records: tuple[tuple[bytes, bytes], ...], where: int) -> None:
+    """Two records that contradict each other, or of which one says how the other is read."""
+    draft.before(draft.place(where), Pax(records=tuple(Record(*one) for one in records)))
 
 
 @feature("4 the same key twice", 5, key=(b"path", b"size", b"mtime"), split=(False, True), where=WHERE)
@@ -84,10 +175,10 @@ def pax__twice(draft: Draft, key: bytes, split: bool, where: int) -> None:
     draft.before(place, *headers)
 
 
-SIZES = ("smaller", "larger", "header-0", "header-huge", "header-short", "zero")
+SIZES = ("smaller", "larger", "header-0", "header-huge", "header-short", "zero", "by-one", "header-negative", "raw")
 
 
-@feature("4 size", 10, form=SIZES, inner=(False, True), carrier=("pax", "pax-global"), where=WHERE)
+@feature("4 size", 12, form=SIZES, inner=(False, True), carrier=("pax", "pax-global", "pax-solaris"), where=WHERE)
 def pax__size(draft: Draft, form: str, inner: bool, carrier: str, where: int) -> None:
     """A pax size unlike the header's, with a body of data or of headers (CVE-2025-62518)."""
     place = draft.place(where, "file")
@@ -95,8 +186,13 @@ def pax__size(draft: Draft, form: str, inner: bool, carrier: str, where: int) ->
         Recipe((Member(name=b"inner", data=b"inner\n"), Member(kind="symlink", name=b"il", linkname=b"a")), 0)
     )
     data = nested if inner else body(1536)
-    stated = {"smaller": len(data) - 512, "larger": len(data) + 512, "zero": 0}.get(form, len(data))
-    header = {"header-0": 0, "header-huge": 2**62, "header-short": 5}.get(form)
+    stated = {"smaller": len(data) - 512, "larger": len(data) + 512, "zero": 0, "by-one": len(data) - 1}.get(
+        form, len(data)
+    )
+    sizes: dict[str, Number] = {
+        "header-0": 0, "header-huge": 2**62, "header-short": 5, "header-negative": -512, "raw": b"x"
+    }  # fmt: skip
+    header = sizes.get(form)
     draft.change(place, data=data, size=header)
     draft.before(place, Pax(kind=carrier, records=(Record(b"size", b"%d" % stated),)))  # type: ignore[arg-type]  # a PaxKind
     draft.parts.append(Member(name=b"after.txt", data=b"after\n"))
@@ -112,10 +208,13 @@ def pax__size_on_others(draft: Draft, kind: str, size: bytes, where: int) -> Non
     draft.parts.append(Member(name=b"after.txt", data=b"after\n"))
 
 
-STACKS = ("x-x", "x-L", "L-x", "L-K", "K-L", "L-L", "x-g", "g-x", "L-g", "X-x", "x-x-x")
+STACKS = (
+    "x-x", "x-L", "L-x", "L-K", "K-L", "L-L", "x-g", "g-x", "L-g", "X-x", "x-x-x", "K-K", "g-g", "g-L", "x-K",
+    "K-x", "x-L-x", "L-x-L", "x-g-x", "X-L",
+)  # fmt: skip
 
 
-@feature("4 order and stacking", 8, stack=STACKS, size=(None, 20, 1024), where=WHERE)
+@feature("4 order and stacking", 10, stack=STACKS, size=(None, 20, 0, 1024, 2048), where=WHERE)
 def pax__stack(draft: Draft, stack: str, size: int | None, where: int) -> None:
     """Two and more extensions before one member; a pax size among them (GHSA-3pv8-6f4r-ffg2)."""
     place = draft.place(where)
@@ -139,7 +238,7 @@ def pax__stack(draft: Draft, stack: str, size: int | None, where: int) -> None:
     "4 global",
     6,
     key=(b"path", b"mtime", b"size", b"uid", b"linkpath", b"comment"),
-    form=("once", "twice", "deleted", "overridden", "last", "between"),
+    form=("once", "twice", "deleted", "overridden", "last", "between", "emptied", "late"),
 )
 def pax__global(draft: Draft, key: bytes, form: str) -> None:
     """A global header: for the rest, replaced, deleted by an empty value, overridden, last, behind an x."""
@@ -150,117 +249,75 @@ def pax__global(draft: Draft, key: bytes, form: str) -> None:
     place = draft.place(0)
     if form == "last":
         draft.parts.append(header)
+    elif form == "late":
+        draft.before(draft.place(2), header)
     elif form == "between":
         draft.before(place, Pax(records=(Record(b"mtime", b"1000000003"),)), header)
     else:
-        behind = {"once": [], "twice": [header], "deleted": [empty], "overridden": [local]}[form]
+        behind = {"once": [], "twice": [header], "deleted": [empty], "emptied": [empty], "overridden": [local]}[
+            form
+        ]
         draft.before(place, header, *behind)
 
 
 @feature(
     "4 headers of extensions",
     4,
-    form=("gnu-magic", "v7", "long-name", "mode", "directory-name", "size-0"),
+    form=(
+        "gnu-magic",
+        "v7",
+        "long-name",
+        "mode",
+        "directory-name",
+        "size-0",
+        "star",
+        "prefix",
+        "link",
+        "padding",
+        "no-name",
+    ),
+    carrier=("pax", "pax-global", "gnu"),
     where=WHERE,
 )
-def pax__header(draft: Draft, form: str, where: int) -> None:
+def pax__header(draft: Draft, form: str, carrier: str, where: int) -> None:
     """An extended header under another magic, or with an odd header of its own."""
-    fields: dict[str, object] = {
+    record = Record(b"path", b"via-pax")
+    forms: dict[str, dict[str, Any]] = {
         "gnu-magic": {"format": "gnu"},
         "v7": {"format": "v7"},
         "long-name": {"name": b"n" * 100},
         "mode": {"mode": 0o7777, "mtime": 2**33},
         "directory-name": {"name": b"dir/"},
         "size-0": {"size": 0},
-    }[form]  # type: ignore[assignment]  # a table of keyword arguments
-    draft.before(draft.place(where), Pax(records=(Record(b"path", b"via-pax"),), **fields))  # type: ignore[arg-type]  # the same
-
-
-def _sparse(size: int) -> tuple[bytes, bytes]:
-    """Map and data of a file of `size` bytes that has 5 bytes at its beginning and 5 at its end."""
-    data = b"start" + b"end.\n"
-    return b"2\n0\n5\n%d\n5\n" % (size - 5), data
-
-
-@feature(
-    "5 sparse pax",
-    5,
-    version=("1.0", "0.1", "0.0"),
-    form=("right", "pax-size", "short-map", "bad-digits", "beyond", "no-name"),
-    where=WHERE,
-)
-def sparse__pax(draft: Draft, version: str, form: str, where: int) -> None:
-    """A sparse file in one of GNU's three pax forms, right or with a broken map."""
-    size = 4096
-    table, data = _sparse(size)
-    real = b"%d" % (size // 2 if form == "beyond" else size)
-    table = {"short-map": table[:4], "bad-digits": b"2\nx\n5\n9\n5\n"}.get(form, table)
-    numbers = table.split(b"\n")[1:-1]
-    name = () if form == "no-name" else (Record(b"GNU.sparse.name", b"sparse.bin"),)
-    if version == "1.0":
-        stored = table.ljust(BLOCK, b"\0") + data
-        records = (
-            Record(b"GNU.sparse.major", b"1"),
-            Record(b"GNU.sparse.minor", b"0"),
-            *name,
-            Record(b"GNU.sparse.realsize", real),
-        )
-    elif version == "0.1":
-        stored = data
-        records = (
-            Record(b"GNU.sparse.size", real),
-            Record(b"GNU.sparse.numblocks", b"2"),
-            *name,
-            Record(b"GNU.sparse.map", b",".join(numbers)),
-        )
-    else:
-        stored = data
-        pairs = [
-            Record(b"GNU.sparse.offset" if number % 2 == 0 else b"GNU.sparse.numbytes", value)
-            for number, value in enumerate(numbers)
-        ]
-        records = (Record(b"GNU.sparse.size", real), Record(b"GNU.sparse.numblocks", b"2"), *pairs)
-    if form == "pax-size":
-        records = (*records, Record(b"size", b"%d" % len(stored)))
-    draft.before(draft.place(where), Pax(records=records), Member(name=b"GNUSparseFile.0/sparse.bin", data=stored))
+        "star": {"format": "star"},
+        "prefix": {"prefix": b"pfx", "format": "ustar"},
+        "link": {"linkname": b"a"},
+        "padding": {"padding": b"evil-suffix".ljust(BLOCK, b"\xff")[: -len(record_bytes(record)) % BLOCK]},
+        "no-name": {"name": b""},
+    }
+    fields = forms[form]
+    extension: Part = Long(text=b"via-gnu") if carrier == "gnu" else Pax(records=(record,))
+    if carrier == "pax-global":
+        extension = Pax(kind="pax-global", records=(record,))
+    if form == "padding" and carrier == "gnu":
+        fields = {"padding": b"evil-suffix".ljust(BLOCK - 8, b"\xff")}
+    draft.before(draft.place(where), msgspec.structs.replace(extension, **fields))
 
 
 @feature(
-    "5 sparse old",
-    5,
-    form=("right", "extended", "overlap", "unordered", "beyond", "partial-slot", "negative", "empty", "no-end"),
+    "4 order and stacking", 4, first=("x", "L", "K"), second=("x", "L", "dir"), end=("member", "zero-block", "end")
 )
-def sparse__old(draft: Draft, form: str) -> None:
-    """A sparse file in old GNU form: slots in the header, extension blocks, right or broken."""
-    slots = {
-        "overlap": (Slot(0, 5), Slot(3, 5)),
-        "unordered": (Slot(4091, 5), Slot(0, 5)),
-        "beyond": (Slot(0, 5), Slot(9000, 5)),
-        "partial-slot": (Slot(0, 5), Slot(b"", b"1")),
-        "negative": (Slot(0, 5), Slot(-512, 5)),
-        "empty": (),
-    }.get(form, (Slot(0, 5), Slot(4091, 5)))
-    extensions: tuple[SparseBlock, ...] = ()
-    if form == "extended":
-        slots, extensions = (Slot(0, 1), Slot(1, 1), Slot(2, 1), Slot(3, 2)), (SparseBlock((Slot(4091, 5),)),)
-    member = Member(
-        kind="sparse",
-        format="gnu",
-        name=b"old-sparse",
-        data=b"startend.\n"[: 0 if form == "empty" else 10],
-        sparse=slots,
-        extensions=extensions,
-        isextended=1 if form == "no-end" else None,
-        realsize=4096,
-    )
-    draft.parts += [member, Member(name=b"after.txt", data=b"after\n")]
-
-
-@feature("5 GNU specials", 3, typeflag=(b"V", b"M", b"N", b"D"), size=(None, 0, -512, 5), where=WHERE)
-def gnu__special(draft: Draft, typeflag: bytes, size: int | None, where: int) -> None:
-    """A volume label, continuation, old long-names file or dump directory, also with a negative size."""
-    data = b"Yfile\0Nother\0\0" if typeflag == b"D" else b"" if size is not None and size <= 0 else b"body\n"
-    draft.before(
-        draft.place(where),
-        Member(kind="file", format="gnu", typeflag=typeflag, name=b"special", size=size, data=data),
-    )
+def pax__of_extension(draft: Draft, first: str, second: str, end: str) -> None:
+    """An extension that is meant for the next extension, or for what never comes: a zero block, the end."""
+    record = Record(b"path", b"carried-by-pax")
+    kinds: dict[str, Part] = {
+        "x": Pax(records=(record,)),
+        "L": Long(text=b"carried-by-gnu"),
+        "K": Long(kind="long-link", text=b"linked-by-gnu"),
+        "dir": Member(kind="dir", name=b"between/"),
+    }
+    draft.parts += [kinds[first], kinds[second]]
+    if end == "zero-block":
+        draft.parts += [End(1), Member(name=b"after.txt", data=b"after\n")]
+    elif end == "member":
+        draft.parts.append(Member(name=b"after.txt", data=b"after\n"))

@@ -70,7 +70,7 @@ def type__mode_bits(draft: Draft, bits: int, where: int) -> None:
     draft.change(draft.place(where), mode=bits | 0o644)
 
 
-FLAGS = tuple(bytes([code]) for code in b"789DMNVSAEIXZaz!~ \x01\x7f\x80\xff")
+FLAGS = tuple(bytes([code]) for code in b"789DMNVSAEIXKLgxZaz!~ \x01\n\x7f\x80\xff")
 """Typeflags beside the usual ones: contiguous, GNU's, star's and Solaris's own, vendor types, no types at all."""
 
 

@@ -8,7 +8,7 @@ from ...archive.encode import encode_bytes
 from ...archive.recipe import BLOCK, Long, Part, Pax, Recipe, Record
 from ..choices import Choices, below, chance, pick
 from ..draft import NAMES
-from ..features.members import TARGETS
+from ..features.links import TARGETS
 from ..features.names import CONTENTS, path
 from ..relations import spelled, towards, variants
 from . import Work, mutator, place

@@ -9,7 +9,7 @@ from ...archive.recipe import HeaderPart, Member, MemberKind, Number, Slot
 from ...archive.wire import FORMATS, Field, octal
 from ..choices import Choices, below, chance, pick
 from ..features.headers import CHECKSUMS, EXTREMES, MAGICS, NUMBER_FORMS, checksum_bytes, number_bytes
-from ..features.members import TARGETS
+from ..features.links import TARGETS
 from ..features.names import CONTENTS
 from ..features.types import FLAGS
 from . import Work, mutator, place
