@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
 
-.PHONY: help fuzz test check lint types format clean benchmark-rediscover
+.PHONY: help fuzz fuzz-atheris test check lint types format clean benchmark-rediscover
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
@@ -24,6 +24,10 @@ $(STAMP): pyproject.toml
 # Findings (exit code 1) are what a campaign is for: only a campaign that could not run is a failure here.
 fuzz: $(STAMP) ## run a bounded campaign, then say what differs (ARGS="--minutes 30 --seed 7")
 	@status=0; $(BIN)/tarbiter fuzz $(or $(ARGS),--minutes 2) || status=$$?; \
+	test $$status -le 1 || exit $$status
+
+fuzz-atheris: $(STAMP) ## fuzz two parsers under coverage (ARGS="--seconds 600")
+	@status=0; $(BIN)/python -m benchmarks.fuzz_atheris $(ARGS) || status=$$?; \
 	test $$status -le 1 || exit $$status
 
 test: $(STAMP) ## pass the tests (ARGS="-k sandbox")

@@ -116,7 +116,7 @@ class Applied(NamedTuple):
 
 
 @functools.lru_cache(maxsize=256)
-def _swarm(seed: int, number: int, wanted: tuple[str, ...]) -> Selection:
+def swarm(seed: int, number: int, wanted: tuple[str, ...]) -> Selection:
     """The features of a slice: each of them is in with a chance of two thirds."""
     choices = seeded(seed, -1 - number)
     return Selection.of(tuple(name for name in wanted if below(choices, 3)) or wanted)
@@ -144,7 +144,7 @@ def case_at(
 ) -> Generated:
     """Case number `index` of a seed, with these features only when they are given; KeyError for unknown ones."""
     wanted = EVERYTHING.names if features is None else Selection.of(features).names
-    case, used = build(seeded(seed, index), _swarm(seed, index // SWARM, wanted), one_large_in=one_large_in)
+    case, used = build(seeded(seed, index), swarm(seed, index // SWARM, wanted), one_large_in=one_large_in)
     return Generated(case=case, seed=seed, index=index, features=tuple(one.name for one in used))
 
 
