@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .archive.case import Case, Schedule, World
-from .archive.cases import InputError, Loaded, load, read
+from .archive.cases import InputError, Loaded, bytes_of, load, read
 from .archive.decode import decode
 from .archive.encode import encode
 from .archive.inspect import annotate, render
@@ -138,7 +138,7 @@ def build(case: str, output: str) -> None:
 
 def _from_stdin() -> Loaded:
     case = loads(read("-").decode("utf-8", "replace"), filename="<stdin>")
-    return Loaded(path="-", archive=encode(case.recipe).data, case=case)
+    return Loaded(path="-", archive=bytes_of(case), case=case)
 
 
 @main.command()
@@ -154,7 +154,7 @@ def recipe(archive: str, output: str) -> None:
     loaded = load(archive)
     for note in loaded.notes:
         click.echo(f"tarbiter: {archive}: {note}", err=True)
-    _write_out(output, dumps(Case(recipe=decode(loaded.archive))).encode())
+    _write_out(output, dumps(Case(recipe=decode(loaded.plain))).encode())
 
 
 @main.command()
@@ -172,7 +172,7 @@ def inspect(archive: str, everything: bool, colour: bool | None) -> None:
     console = _console(colour)
     for note in loaded.notes:
         console.print(f"{archive}: {note}", style="dim")
-    for line in render(annotate(loaded.archive), everything=everything):
+    for line in render(annotate(loaded.plain), everything=everything):
         console.print(line, soft_wrap=True)
 
 

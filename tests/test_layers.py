@@ -20,6 +20,7 @@ ORDER = (
     "campaign",
     "report",
     "generating",
+    "corpus",
     "installing",
     "triaging",
     "bisecting",

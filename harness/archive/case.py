@@ -10,6 +10,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from .expect import Expect
+from .layers import Layer
 from .recipe import Recipe
 
 DEST = b"dest"
@@ -76,13 +78,25 @@ WHOLE = Schedule()
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A recipe, where it lands, how it arrives, and words about it."""
+    """A recipe, where it lands, how it arrives, what is expected of an extractor, and words about it."""
 
     id: str = ""
+    """The path of its file below `corpus/`, without the suffix: `topic/name`."""
     title: str = ""
+    """What the archive shows, in one sentence."""
     why: str = ""
+    """What the documents say, and what extractors make of it."""
     source: tuple[str, ...] = ()
+    """Where it is from: a clause of POSIX, a section of a manual, a CVE, an issue."""
     flags: tuple[str, ...] = ()
+    """What is at stake, in the words of `corpus/flags.toml`."""
+    covers: tuple[str, ...] = ()
+    """The dimensions of a tar archive that it shows, in the words of `corpus/dimensions.toml`."""
+    layers: tuple[Layer, ...] = ()
+    """Compression around the archive, the first one innermost."""
     world: World = World()
     schedule: Schedule = WHOLE
     recipe: Recipe = Recipe()
+    expect: Expect = Expect()
+    seen: dict[str, tuple[str, ...]] = {}
+    """What was measured: outcome in words -> contestants with their versions."""

@@ -11,6 +11,7 @@ import msgspec
 from .case import Case
 from .compressed import open_archive
 from .encode import encode_bytes
+from .layers import wrap
 from .recipe import RecipeError
 from .text import loads
 
@@ -30,13 +31,26 @@ class InputError(Exception):
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """One input: the bytes of the plain archive, and the case where the input was one."""
+    """One input: the bytes an extractor is given, and the case where the input was one.
+
+    The compression of an archive is taken off; the layers of a case stay on, they are what it is about.
+    """
 
     path: str
     archive: bytes
     case: Case | None = None
     notes: tuple[str, ...] = ()
     """What was done to the input: which compression was taken off."""
+
+    @property
+    def plain(self) -> bytes:
+        """The archive itself: without the layers of a case."""
+        return encode_bytes(self.case.recipe) if self.case else self.archive
+
+
+def bytes_of(case: Case) -> bytes:
+    """The bytes that an extractor is given for this case: its archive, in its layers. Raises RecipeError."""
+    return wrap(encode_bytes(case.recipe), case.layers)
 
 
 def read(path: str) -> bytes:
@@ -79,7 +93,7 @@ def load(path: str) -> Loaded:
             raise InputError(path, f"line {line}: not UTF-8 (byte {error.start:#x}); TOML is UTF-8") from None
         case = loads(text, filename=path)
         try:
-            return Loaded(path=path, archive=encode_bytes(case.recipe), case=case)
+            return Loaded(path=path, archive=bytes_of(case), case=case)
         except RecipeError as error:
             raise InputError(path, str(error)) from error
     try:

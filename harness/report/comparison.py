@@ -10,7 +10,7 @@ import msgspec
 
 from ..archive.case import Case
 from ..archive.decode import decode
-from ..archive.encode import encode
+from ..archive.encode import encode, encode_bytes
 from ..archive.inspect import ODDITIES, Row, annotate
 from ..archive.recipe import Header, Recipe
 from ..archive.text import dumps, escape
@@ -161,7 +161,7 @@ def _view(one: Input, number: int) -> View:
     heard = [observation for observation in one.observations if observation.status not in NOT_COMPARED]
     columns = _columns(heard)
     toml = dumps(one.case or Case(recipe=recipe))
-    blocks, more = _blocks(recipe, annotate(one.archive), _about(divergence, index))
+    blocks, more = _blocks(recipe, annotate(encode_bytes(recipe)), _about(divergence, index))
     return View(
         file=plain(one.file),
         anchor=f"archive-{number + 1}",

@@ -1,0 +1,1 @@
+"""The corpus on disk: reading it, checking it, exporting it."""
