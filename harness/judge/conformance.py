@@ -138,7 +138,10 @@ def _outcomes(case: Case) -> tuple[tuple[str, Outcome], ...]:
 
 
 def _lost(case: Case, observation: Observation) -> bool:
-    """Whether success is reported without a name that is in every tree that the case allows, or that it lists."""
+    """Whether success is reported without a name that is in every tree that the case allows, or that it lists.
+
+    Not asked where the outcome is one of those allowed: listings name members as they are stored.
+    """
     if observation.status != "extracted":
         return False
     trees = [{entry.name for entry in outcome} for _, outcome in _outcomes(case) if isinstance(outcome, tuple)]
@@ -150,7 +153,7 @@ def _lost(case: Case, observation: Observation) -> bool:
 _STATUSES = {"crashed": "crash", "hung": "hang", "over-limit": "over-limit"}
 
 
-def _broken(case: Case, observation: Observation, whole: Observation | None) -> Iterator[str]:
+def _broken(case: Case, observation: Observation, whole: Observation | None, *, met: bool) -> Iterator[str]:
     if observation.escapes:
         yield "escape"
     if observation.status in _STATUSES:
@@ -158,7 +161,7 @@ def _broken(case: Case, observation: Observation, whole: Observation | None) -> 
     there = {node.path for node in observation.tree}
     if there & {clean(name) for name in case.expect.absent}:
         yield "smuggled"
-    if _lost(case, observation):
+    if not met and _lost(case, observation):
         yield "silent-loss"
     if whole is not None and arrival(whole, observation) is not None:
         yield "arrival"
@@ -201,11 +204,11 @@ def verdict(case: Case, observation: Observation, *, whole: Observation | None =
     reason = _not_run(case, observation)
     if reason:
         return _made(case, observation, "not-run", detail=(reason,))
-    never = tuple(_broken(case, observation, whole))
-    detail = tuple(_words(case, observation, code) for code in never)
     outcomes = _outcomes(case)
     misses = [(name, tuple(outcome_differences(outcome, observation))) for name, outcome in outcomes]
     reading = next((name for name, lines in misses if not lines), "")
+    never = tuple(_broken(case, observation, whole, met=bool(reading)))
+    detail = tuple(_words(case, observation, code) for code in never)
     if outcomes and not reading:
         detail += _nearest(misses)
     return _made(case, observation, "fail" if detail else "pass", reading, never, detail)

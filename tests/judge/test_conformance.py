@@ -192,6 +192,11 @@ def test_a_note_on_the_schedule_matters_only_where_there_is_one() -> None:
     assert verdict(TREE, seen).mark == "pass"
 
 
+def test_a_listing_does_not_gainsay_an_outcome_that_is_allowed() -> None:
+    stored = extracted("c", file(b"a"), listing=(Listed(path=b"C:/a"),))
+    assert verdict(TREE, stored).never == ()
+
+
 def test_arrival() -> None:
     case = Case(schedule=Schedule(chunks=(1,)), expect=Expect(must=(A,)))
     late, whole = extracted("c", file(b"a")), extracted("c", file(b"b"))
