@@ -33,14 +33,15 @@ from .contest.backends import CHOICES, VARIABLE, asking
 from .contest.doctor import checks
 from .contest.observation import Job, Observation
 from .contest.pool import Pool
-from .contest.registry import Contestant, RegistryError, available, everyone
+from .contest.registry import Contestant, RegistryError, everyone
 from .contest.sandbox import SandboxError
 from .generating import features_command, generate_command
 from .installing import install_command
 from .judge.compare import Divergence
-from .judge.facets import FACETS, STRONG
 from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
+from .nightly import nightly_command
+from .options import FACET, JOBS, TARGET, WITH, choose
 from .report import comparison, session
 from .report.console import STYLES, verdict
 from .report.pages import Output
@@ -191,63 +192,6 @@ def _console(colour: bool | None = None) -> Console:
     return _Console(width=width, highlight=False, force_terminal=colour, no_color=not colour)
 
 
-def _split_names(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
-
-
-def _complete_contestants(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    head, comma, last = incomplete.rpartition(",")
-    return [head + comma + one.name for one in everyone() if one.name.startswith(last)]
-
-
-def _facets(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
-    names = _split_names(_ctx, _param, values)
-    if "all" in names:
-        return tuple(FACETS)
-    for name in names:
-        if name not in FACETS:
-            raise click.BadParameter(f"{name!r} is no facet; there are {', '.join(FACETS)}, and all")
-    return names or STRONG
-
-
-WITH = click.option(
-    "--with",
-    "names",
-    multiple=True,
-    callback=_split_names,
-    shell_complete=_complete_contestants,
-    metavar="NAME,...",
-    help="Which contestants; the default is every one that is installed. `tarbiter contestants` lists them.",
-)
-TARGET = click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="'CMD {archive} {dest}'",
-    help="Your own extractor as one more contestant, run in the cell like the others.",
-)
-FACET = click.option(
-    "--facet",
-    "facets",
-    multiple=True,
-    callback=_facets,
-    metavar="NAME,...",
-    help=f"What must agree; the default is {','.join(STRONG)}. `all` is every facet.",
-)
-JOBS = click.option(
-    "--jobs", "cells", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
-)
-
-
-def _choose(names: Sequence[str], targets: Sequence[str]) -> tuple[Contestant, ...]:
-    """The contestants asked for. One that was named and is missing is an error, not a smaller ring."""
-    chosen = list(available(names or None))
-    chosen += [Contestant.from_command(command) for command in targets]
-    if len(chosen) < 2:
-        _fail(f"comparing takes two contestants, and there is {len(chosen)}: see `tarbiter contestants`")
-    return tuple(chosen)
-
-
 class Compared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `tarbiter compare` found out about one input; `--json` prints a list of these."""
 
@@ -324,7 +268,7 @@ def compare_command(
             _fail(f"{world_file}: a world comes from a case (.toml), and this is an archive")
         world = case.world
     inputs = [load(path) for path in files]
-    contestants = _choose(names, targets)
+    contestants = choose(names, targets)
     jobs = [_job(one, tuple(contestant.name for contestant in contestants), world, given) for one in inputs]
     results = []
     console = _console()
@@ -450,7 +394,7 @@ def fuzz_command(
         sample=sample or (1 if names else session.SAMPLE),
         guided=guided,
     )
-    chosen = _choose(names, targets)
+    chosen = choose(names, targets)
     if resume is not None:
         if seed is not None or output is not None:
             _fail("a resumed run has its seed and its directory already: leave out --seed and --output")
@@ -545,6 +489,7 @@ main.add_command(generate_command)
 main.add_command(features_command)
 main.add_command(report_command)
 main.add_command(versus_command)
+main.add_command(nightly_command)
 
 
 @main.command()

@@ -26,6 +26,8 @@ ORDER = (
     "bisecting",
     "reporting",
     "versing",
+    "options",
+    "nightly",
     "cli",
     "__main__",
 )

@@ -15,6 +15,12 @@ from .record import Report, Row
 SHOWN = 20
 """Findings that are told in full; the page has them all."""
 
+WITHHELD = (
+    "It could hurt users of a newest release, so nothing more is said here: tell its maintainers first. "
+    "The report and the store have it"
+)
+"""Job pages and issues are public more often than their authors think."""
+
 LIMIT = 60_000
 """Characters of an issue's text: GitHub takes 65,536."""
 
@@ -73,6 +79,14 @@ def _head(report: Report) -> Iterator[str]:
         yield f"Stale in the ledger: {', '.join(map(code, report.stale))}."
 
 
+def sensitive(row: Row) -> bool:
+    """Whether it leaves the destination, or may corrupt memory: a signal ended a contestant."""
+    told = row.finding
+    return told.invariant == "contained" or any(
+        one.status == "crashed" and one.error_class.startswith("signal") for one in told.observations
+    )
+
+
 def finding(row: Row) -> Iterator[str]:
     """A section about one finding."""
     told = row.finding
@@ -80,6 +94,10 @@ def finding(row: Row) -> Iterator[str]:
     yield ""
     yield told.promise
     yield ""
+    if sensitive(row):
+        yield f"{WITHHELD}: {code(f'tarbiter triage show {told.id}')}"
+        yield ""
+        return
     yield f"Causes: {', '.join(map(code, told.causes)) or 'none: an ordinary archive shows it'}"
     yield ""
     yield from (f"- {code(line)}" for line in told.evidence)
@@ -116,9 +134,9 @@ def summary(report: Report) -> str:
 def title(report: Report) -> str:
     """The title of an issue about what is new; plain text."""
     news = report.news
-    worst = news[0].finding
+    worst = news[0].finding.invariant if sensitive(news[0]) else news[0].finding.headline
     more = f", and {len(news) - 1} more" if len(news) > 1 else ""
-    return plain(f"tarbiter: {worst.headline}{more}")[:200]
+    return plain(f"tarbiter: {worst[:160]}{more}")
 
 
 def issue(report: Report) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from xml.etree import ElementTree
@@ -112,6 +113,21 @@ def test_an_issue_has_room_for_so_much(report: Report) -> None:
     assert 0 < shown < 400
     assert f"And {400 - shown} more" in text
     assert len(text) < LIMIT + 200
+
+
+@pytest.mark.parametrize("draw", [summary, issue, title])
+def test_what_could_hurt_is_not_told_in_public(report: Report, draw: Callable[[Report], str]) -> None:
+    row = report.news[0]
+    escape = msgspec.structs.replace(row.finding, invariant="contained", rank=1, causes=("a secret way out",))
+    hurt = tuple(
+        msgspec.structs.replace(one, status="crashed", error_class="signal 11") for one in row.finding.observations
+    )
+    crash = msgspec.structs.replace(row.finding, observations=hurt, causes=("a secret way to crash",))
+    for finding in (escape, crash):
+        secret = msgspec.structs.replace(report, findings=(msgspec.structs.replace(row, finding=finding),))
+        assert "secret" not in draw(secret)
+        assert finding.invariant in draw(secret)
+        assert "secret" in sarif(secret).decode()
 
 
 # JUnit --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,72 @@
+"""Options that several commands share: which contestants, what must agree, how many cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from .contest.registry import Contestant, RegistryError, available, everyone
+from .judge.facets import FACETS, STRONG
+
+
+def _split_names(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _complete_contestants(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    head, comma, last = incomplete.rpartition(",")
+    return [head + comma + one.name for one in everyone() if one.name.startswith(last)]
+
+
+def _facets(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    names = _split_names(_ctx, _param, values)
+    if "all" in names:
+        return tuple(FACETS)
+    for name in names:
+        if name not in FACETS:
+            raise click.BadParameter(f"{name!r} is no facet; there are {', '.join(FACETS)}, and all")
+    return names or STRONG
+
+
+WITH = click.option(
+    "--with",
+    "names",
+    multiple=True,
+    callback=_split_names,
+    shell_complete=_complete_contestants,
+    metavar="NAME,...",
+    help="Which contestants; the default is every one that is installed. `tarbiter contestants` lists them.",
+)
+TARGET = click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="'CMD {archive} {dest}'",
+    help="Your own extractor as one more contestant, run in the cell like the others.",
+)
+FACET = click.option(
+    "--facet",
+    "facets",
+    multiple=True,
+    callback=_facets,
+    metavar="NAME,...",
+    help=f"What must agree; the default is {','.join(STRONG)}. `all` is every facet.",
+)
+JOBS = click.option(
+    "--jobs", "cells", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
+)
+
+
+def choose(names: Sequence[str], targets: Sequence[str], *, least: int = 2) -> tuple[Contestant, ...]:
+    """The contestants asked for. One that was named and is missing is an error, not a smaller ring.
+
+    Raises RegistryError, also for fewer than `least`.
+    """
+    chosen = list(available(names or None))
+    chosen += [Contestant.from_command(command) for command in targets]
+    if len(chosen) < least:
+        raise RegistryError(
+            "--with", f"comparing takes two contestants, and there is {len(chosen)}: see `tarbiter contestants`"
+        )
+    return tuple(chosen)
