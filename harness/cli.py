@@ -30,6 +30,7 @@ from .archive.text import CaseError, dumps, loads
 from .bisecting import bisect_command
 from .campaign.runs import RunError, environment
 from .contest.backends import CHOICES, VARIABLE, asking
+from .checking import check_command
 from .contest.doctor import checks
 from .contest.observation import Job, Observation
 from .contest.pool import Pool
@@ -487,6 +488,7 @@ triage.add_command(bisect_command)
 main.add_command(triage)
 main.add_command(generate_command)
 main.add_command(features_command)
+main.add_command(check_command)
 main.add_command(report_command)
 main.add_command(versus_command)
 main.add_command(nightly_command)

@@ -61,9 +61,9 @@ JOBS = click.option(
 def choose(names: Sequence[str], targets: Sequence[str], *, least: int = 2) -> tuple[Contestant, ...]:
     """The contestants asked for. One that was named and is missing is an error, not a smaller ring.
 
-    Raises RegistryError, also for fewer than `least`.
+    Where one is enough, `targets` alone are what is asked for. Raises RegistryError, also for fewer than `least`.
     """
-    chosen = list(available(names or None))
+    chosen = [] if targets and not names and least == 1 else list(available(names or None))
     chosen += [Contestant.from_command(command) for command in targets]
     if len(chosen) < least:
         raise RegistryError(

@@ -28,6 +28,9 @@ ORDER = (
     "versing",
     "options",
     "nightly",
+    "checking",
+    "items",
+    "plugin",
     "cli",
     "__main__",
 )
