@@ -31,6 +31,7 @@ from .bisecting import bisect_command
 from .campaign.runs import RunError, environment
 from .contest.backends import CHOICES, VARIABLE, asking
 from .checking import check_command
+from .conforming import conformance_command
 from .contest.doctor import checks
 from .contest.observation import Job, Observation
 from .contest.pool import Pool
@@ -489,6 +490,7 @@ main.add_command(triage)
 main.add_command(generate_command)
 main.add_command(features_command)
 main.add_command(check_command)
+main.add_command(conformance_command)
 main.add_command(report_command)
 main.add_command(versus_command)
 main.add_command(nightly_command)

@@ -29,6 +29,7 @@ ORDER = (
     "options",
     "nightly",
     "checking",
+    "conforming",
     "items",
     "plugin",
     "cli",

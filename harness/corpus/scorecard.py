@@ -54,7 +54,7 @@ def score(cases: Mapping[str, Made], must: Iterable[str]) -> Score:
         failed=marks["fail"],
         not_run=marks["not-run"],
         must=len(held),
-        must_passed=sum(made.reading == MUST for made in held),
+        must_passed=sum(made.mark == "pass" for made in held),
         never=dict(sorted(Counter(word for made in cases.values() for word in made.never).items())),
         readings=dict(
             sorted(Counter(made.reading for made in cases.values() if made.reading not in ("", MUST)).items())

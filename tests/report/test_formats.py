@@ -190,11 +190,17 @@ def test_results_say_what_is_new_and_what_is_settled(report: Report) -> None:
         assert result["level"] == ("error" if row.finding.rank <= 5 else "note")
 
 
-def test_locations_are_uris(report: Report) -> None:
+@pytest.mark.parametrize(("where", "before"), [("elsewhere", "file://{folder}/"), (".", "")])
+def test_locations_are_uris_relative_below_a_checkout(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, before: str
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / where)
     (run,) = json.loads(sarif(report))["runs"]
     for row, result in zip(report.findings, run["results"], strict=True):
         (location,) = result["locations"]
-        assert location["physicalLocation"]["artifactLocation"]["uri"] == f"file://{row.recipe}"
+        uri = location["physicalLocation"]["artifactLocation"]["uri"]
+        assert uri == before.format(folder=tmp_path) + str(Path(row.recipe).relative_to(tmp_path))
 
 
 def test_messages_are_printable(report: Report) -> None:
