@@ -29,9 +29,9 @@ from .archive.recipe import Recipe
 from .archive.text import CaseError, dumps, loads
 from .bisecting import bisect_command
 from .campaign.runs import RunError, environment
-from .contest.backends import CHOICES, VARIABLE, asking
 from .checking import check_command
 from .conforming import conformance_command
+from .contest.backends import CHOICES, VARIABLE, asking
 from .contest.doctor import checks
 from .contest.observation import Job, Observation
 from .contest.pool import Pool
