@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from typing import NoReturn
 
