@@ -7,8 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
 
-.PHONY: help fuzz fuzz-atheris test check lint types format clean benchmark-rediscover
-.PHONY: help fuzz nightly nightly-run test check lint types format clean benchmark-rediscover
+.PHONY: help fuzz fuzz-atheris nightly nightly-run test check lint types format clean benchmark-rediscover
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 

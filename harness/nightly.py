@@ -84,6 +84,7 @@ def nightly_command(
         facets=STRONG,
         store=store,
         ledger=accepted,
+        sample=1 if names else session.SAMPLE,
     )
     outcome = session.start(where, chosen_seed, chosen, options)
     report = gather(store, Ledger.load(ledger) if ledger else None)
