@@ -1,0 +1,3 @@
+module untar
+
+go 1.24
