@@ -118,6 +118,19 @@ class _Builder:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(DRIVERS / file, target)
 
+    def _manifests(self) -> Path:
+        """Where the files that lie in a folder of their own have been copied: the manifests."""
+        folders = (Path(file).parent.parts[1:] for file in self.build.files)
+        return self.part.joinpath(*next((parts for parts in folders if parts), ()))
+
+    def _lifted(self) -> None:
+        """Move the manifests out of their folder, to the top."""
+        folder = self._manifests()
+        if folder != self.part:
+            for path in list(folder.iterdir()):
+                path.rename(self.part / path.name)
+            folder.rmdir()
+
     @property
     def _pinned(self) -> bool:
         """Whether the version is the one of the manifests."""
@@ -157,12 +170,19 @@ class _Builder:
     # -- one for each ecosystem ------------------------------------------------------------------------------------
 
     def _go(self) -> tuple[str, Sequence[str]]:
-        if not self._pinned:
-            raise BuildError(self.name, "its version is that of the go on PATH: put another one there")
+        """Without a package the version is the toolchain's, which go fetches itself when it is another one."""
         self._copy()
-        self._call("go", "build", "-trimpath", "-buildvcs=false", "-o", "driver", ".", cwd=self.part)
-        said = self._call("go", "version", "driver", cwd=self.part)
-        match = re.search(r"\bgo(\d\S*)", said)
+        self._lifted()
+        env = {}
+        if self.build.package and not self._pinned:
+            self._call("go", "get", f"{self.build.package}@v{self.version}", cwd=self.part)
+            env = {"GOFLAGS": "-mod=mod"}
+        elif not self.build.package and self.version:
+            env = {"GOTOOLCHAIN": f"go{self.version}"}
+        self._call("go", "build", "-trimpath", "-buildvcs=false", "-o", "driver", ".", cwd=self.part, env=env)
+        said = self._call("go", "version", "-m", "driver", cwd=self.part)
+        wanted = rf"\bdep\s+{re.escape(self.build.package)}\s+v(\S+)" if self.build.package else r"\bgo(\d\S*)"
+        match = re.search(wanted, said)
         if not match:
             raise BuildError(self.name, f"go names no version: {said!r}")
         return match[1], ()
@@ -170,11 +190,15 @@ class _Builder:
     def _cargo(self) -> tuple[str, Sequence[str]]:
         self._tool("cargo")
         self._copy()
-        crate = self.part / self.build.package
+        crate = self._manifests()
         lock = crate / "Cargo.lock"
         if not self._pinned:
             self._replace(crate / "Cargo.toml", f'"={self.build.version}"', f'"={self.version}"')
             lock.unlink()
+            for package, newest in self.build.former.items():
+                # Refused where this version needs a newer one, which it can then be built with.
+                with contextlib.suppress(BuildError):
+                    self._call("cargo", "update", package, "--precise", newest, cwd=crate)
         target = root() / ".cargo-target"
         target.mkdir(exist_ok=True)
         # What several crates need is compiled once; the finished file has the same name for all, hence the lock.
@@ -189,16 +213,13 @@ class _Builder:
 
     def _npm(self) -> tuple[str, Sequence[str]]:
         self._copy()
-        folder = self.part / self.build.package
-        for name in ("package.json", "package-lock.json"):
-            (folder / name).rename(self.part / name)
-        folder.rmdir()
+        self._lifted()
         flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--omit=dev"]
         if self._pinned:
             self._call("npm", "ci", *flags, cwd=self.part)
         else:
             (self.part / "package-lock.json").unlink()
-            self._replace(self.part / "package.json", f'"{self.build.version}"', f'"{self.version}"')
+            self._replace(self.part / "package.json", f'{self.build.version}"', f'{self.version}"')
             self._call("npm", "install", *flags, cwd=self.part)
         manifest = self.part / "node_modules" / self.build.package / "package.json"
         node = os.path.realpath(self._tool("node"))
@@ -206,9 +227,7 @@ class _Builder:
 
     def _maven(self) -> tuple[str, Sequence[str]]:
         self._copy()
-        folder = self.part / self.build.package
-        (folder / "pom.xml").rename(self.part / "pom.xml")
-        folder.rmdir()
+        self._lifted()
         if not self._pinned:
             self._replace(self.part / "pom.xml", f"<version>{self.build.version}<", f"<version>{self.version}<")
         jars = f"-DoutputDirectory={self.part / 'jars'}"

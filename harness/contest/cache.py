@@ -23,13 +23,15 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """How a contestant is built: with which tools, from which package, at which version if none is said.
 
     `files` are its driver's sources and manifests below `drivers/`; the first folder of each is left out in the
-    place where it is built. The version may be empty where it is the toolchain's own.
+    place where it is built. The version may be empty where it is the toolchain's own. `former` are the newest
+    versions of dependencies that other versions than the pinned one can be built with.
     """
 
     tool: str
     package: str = ""
     version: str = ""
     files: tuple[str, ...] = ()
+    former: dict[str, str] = {}
 
 
 class Installed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -27,6 +27,7 @@ import msgspec
 
 from ..archive.recipe import BLOCK
 from .cache import DRIVERS, Build, home, record, versions
+from .interpreters import interpreters, named
 
 OWN = Path(__file__).with_name("contestants.toml")
 USERS = "tarbiter.toml"
@@ -90,6 +91,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """The command that prints the members' names, one a line, with backslashes and newlines escaped as in C."""
     serve: tuple[str, ...] = ()
     """The command of its persistent driver; {home} is where it is installed, {drivers} where the drivers are."""
+    elsewhere: tuple[str, ...] = ()
+    """The command of the persistent driver that does the same as `driver`, in another Python: `{python}`."""
     build: Build | None = None
     """How `tarbiter contestants install` makes it; none: it is there or not."""
     schedule: Literal["", "chunks", "pauses"] = ""
@@ -348,6 +351,37 @@ def _other(name: str, table: Table, version: str) -> Contestant:
     )
 
 
+def _elsewhere(name: str, table: Table, version: str) -> Contestant:
+    """The same contestant in another Python of this machine, as `name`."""
+    lacking = f"has no {table.needs}" if table.needs else ""
+    table = msgspec.structs.replace(
+        table,
+        driver="",
+        serve=table.elsewhere,
+        elsewhere=(),
+        schedule="chunks" if table.mode == "stream" else "",
+        threads=1,
+        needs="",
+        install="",
+        ring=2,
+        family=table.family or name.partition("@")[0],
+    )
+    found = named(version)
+    if found is None:
+        there = ", ".join(one.version for one in interpreters()) or "no other"
+        why = f"no CPython {version} (3.7 or newer) was found; there are {there}; or name one by its path"
+        return Contestant(name=name, table=table, missing=why)
+    if lacking and not found.filters:
+        return Contestant(name=name, table=table, missing=f"Python {found.version} {lacking}")
+    return Contestant(
+        name=name,
+        table=msgspec.structs.replace(table, serve=(found.program, *table.serve[1:])),
+        version=found.version,
+        program=found.program,
+        shows=found.prefixes,
+    )
+
+
 def _users() -> str:
     """The user's file: here, or in the nearest directory above."""
     here = Path.cwd()
@@ -367,6 +401,8 @@ def known(name: str) -> Contestant:
     base, _, version = name.partition("@")
     if version and base in here and here[base].table.build:
         return _other(base, here[base].table, version)
+    if version and base in here and here[base].table.elsewhere:
+        return _elsewhere(name, here[base].table, version)
     raise RegistryError(name, f"is no contestant; there are {', '.join(here)}")
 
 

@@ -19,7 +19,7 @@ final class CommonsCompress implements Protocol.Library {
     @Override
     public void extract(File archive, File dest) throws Exception {
         try (TarArchiveInputStream input = open(archive)) {
-            new Expander().expand(input, dest.toPath());
+            new Expander().expand(input, dest); // a File: older versions take no Path
         }
     }
 

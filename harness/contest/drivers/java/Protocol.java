@@ -14,7 +14,10 @@ final class Protocol {
     interface Library {
         void extract(File archive, File dest) throws Exception;
 
-        List<String> list(File archive) throws Exception;
+        /** The members' names; null: it does not list. */
+        default List<String> list(File archive) throws Exception {
+            return null;
+        }
     }
 
     private static String value(String line, String key, String end) {
@@ -63,7 +66,8 @@ final class Protocol {
             if (line.contains("\"list\":true")) {
                 try {
                     List<String> names = library.list(archive);
-                    answer.append(",\"names\":[" + String.join(",", names.stream().map(Protocol::hex).toList()) + "]");
+                    String hex = names == null ? null : String.join(",", names.stream().map(Protocol::hex).toList());
+                    if (hex != null) answer.append(",\"names\":[" + hex + "]");
                 } catch (Exception error) {
                     System.err.println(error); // how it extracted has been told already
                 }

@@ -1,19 +1,34 @@
-// Extracts with the package `tar` (node-tar): from the file at once (`sync`), or from a stream.
+// Extracts with the package `tar` (node-tar): from the file at once (`sync`), or from a stream. Version 2 and newer.
 import { pipeline } from "node:stream/promises";
-import * as tar from "tar";
+import * as module from "tar";
 import { pieces, serve } from "./protocol.mjs";
 
+const tar = module.extract || !module.default ? module : module.default;
 const sync = process.argv[2] === "sync";
+const former = tar.Extract !== undefined && tar.extract === undefined; // version 2: streams of the old kind
+
+/** What version 2 has instead of a stream that `pipeline` takes. */
+function formerly(order) {
+  return new Promise((done, fail) => {
+    pieces(order).on("error", fail).pipe(tar.Extract({ path: order.dest })).on("error", fail).on("close", done);
+  });
+}
 
 await serve({
   async extract(order, warn) {
-    const options = { cwd: order.dest, onwarn: (code, message) => warn(`${code}: ${message}`) };
+    if (former && sync) throw new Error("this version has no synchronous extraction");
+    if (former) return formerly(order);
+    // Version 4 gives the text first, later ones a code.
+    const onwarn = (code, message) => warn(typeof message === "string" ? `${code}: ${message}` : code);
+    const options = { cwd: order.dest, onwarn };
     if (sync) tar.extract({ ...options, file: order.archive, sync: true });
     else await pipeline(pieces(order), tar.extract(options));
   },
   async list(order) {
-    const names = [];
-    tar.list({ file: order.archive, sync: true, onReadEntry: (entry) => names.push(entry.path) });
-    return names;
+    if (former) return undefined;
+    const names = new Set();
+    const row = (entry) => void names.add(entry);
+    tar.list({ file: order.archive, sync: true, onentry: row, onReadEntry: row }); // its name until version 6, and since
+    return [...names].map((entry) => entry.path);
   },
 });

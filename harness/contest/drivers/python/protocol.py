@@ -7,9 +7,12 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Order = dict[str, Any]
+if TYPE_CHECKING:
+    Order = dict[str, Any]
+else:
+    Order = dict  # what is older than 3.9 cannot say more, and some contestants are: it runs on 3.7
 
 
 def pieces(order: Order) -> Iterator[bytes]:
@@ -43,10 +46,10 @@ def serve(
                 os.stat(order["archive"])
                 extract(order)
             except MemoryError as error:
-                answer |= {"status": "limit", "class": "MemoryError", "error": str(error)}
+                answer.update({"status": "limit", "class": "MemoryError", "error": str(error)})
             except BaseException as error:  # noqa: BLE001  # whatever a library raises is its answer
                 status = "refused" if isinstance(error, (OSError, *refusals)) else "crashed"
-                answer |= {"status": status, "class": type(error).__name__, "error": str(error)}
+                answer.update({"status": status, "class": type(error).__name__, "error": str(error)})
         answer["warnings"] = [f"{one.category.__name__}: {one.message}" for one in heard[:20]]
         if order["list"] and names is not None:
             try:
