@@ -36,6 +36,7 @@ from .contest.observation import Job, Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, everyone
 from .contest.sandbox import SandboxError
+from .installing import check_command, install_command
 from .generating import features_command, generate_command
 from .installing import install_command
 from .judge.compare import Divergence
@@ -484,6 +485,7 @@ def contestants(ctx: click.Context, as_json: bool) -> None:
 
 
 contestants.add_command(install_command)
+contestants.add_command(check_command)
 triage.add_command(bisect_command)
 main.add_command(triage)
 main.add_command(generate_command)

@@ -58,7 +58,8 @@ def install(one: Contestant, say: Say) -> Installed:
     build = one.table.build
     if build is None:
         raise BuildError(one.name, f"is not built here; {one.install or 'it comes with tarbiter'}")
-    name, _, version = one.name.partition("@")
+    plain, _, mode = one.name.rpartition(":")
+    name, _, version = (plain if plain and mode.isalpha() else one.name).partition("@")
     version = version or build.version
     folder = home(name, version, build)
     try:

@@ -34,6 +34,10 @@ USERS = "tarbiter.toml"
 KINDS = {"hardlink": b"1", "symlink": b"2"}
 """Kinds of member that a contestant may lack, and their typeflags."""
 
+MODES = ("safe", "unsafe", "preserve")
+"""Other ways of calling a contestant: with every check it has, without those it can leave out, with what the
+archive says of permissions. Which of them there are, and how they are asked for, its table says."""
+
 PROBES = 8
 """Programs that are asked at a time."""
 
@@ -103,6 +107,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Threads and processes that its persistent driver keeps: the cell's limit is raised by as many."""
     cwd: str = ""
     """The directory in which a command is started: `{dest}`, or empty for one that is emptied."""
+    modes: dict[str, tuple[str, ...]] = {}
+    """Words behind its command (and that of its driver) for another of MODES: `NAME:MODE` is then a contestant."""
     lacks: dict[str, str] = {}
     """Kinds of member (`symlink`, `hardlink`) that it cannot extract, and why: it gets no archive with them."""
     version: Version = Version()
@@ -247,6 +253,9 @@ def _tables(path: Path) -> dict[str, Table]:
             raise RegistryError(
                 f"{path}, [{name}]", f"lacks {min(unknown)!r}: the kinds are {', '.join(sorted(KINDS))}"
             )
+        unknown = found[name].modes.keys() - set(MODES)
+        if unknown:
+            raise RegistryError(f"{path}, [{name}]", f"mode {min(unknown)!r}: the modes are {', '.join(MODES)}")
     return found
 
 
@@ -394,7 +403,25 @@ def everyone() -> tuple[Contestant, ...]:
 
 
 def known(name: str) -> Contestant:
-    """The contestant `NAME` or `NAME@VERSION`, here or missing. Raises RegistryError for a name that nobody has."""
+    """The contestant `NAME[@VERSION][:MODE]`, here or missing. Raises RegistryError for one that nobody has."""
+    plain, _, mode = name.rpartition(":")
+    if plain and mode.isalpha():
+        return _in_mode(_known(plain), mode)
+    return _known(name)
+
+
+def _in_mode(one: Contestant, mode: str) -> Contestant:
+    table = one.table
+    if mode not in table.modes:
+        there = ", ".join(table.modes) or "none"
+        raise RegistryError(f"{one.name}:{mode}", f"it has no mode {mode!r}; those that it has: {there}")
+    words = table.modes[mode]
+    commands = {name: (*argv, *words) for name in ("argv", "stdin", "serve") if (argv := getattr(table, name))}
+    changed = msgspec.structs.replace(table, **commands, ring=2, family=one.family, modes={})
+    return msgspec.structs.replace(one, name=f"{one.name}:{mode}", table=changed)
+
+
+def _known(name: str) -> Contestant:
     here = {one.name: one for one in everyone()}
     if name in here:
         return here[name]

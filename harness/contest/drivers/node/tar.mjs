@@ -5,6 +5,7 @@ import { pieces, serve } from "./protocol.mjs";
 
 const tar = module.extract || !module.default ? module : module.default;
 const sync = process.argv[2] === "sync";
+const mode = Object.fromEntries(process.argv.slice(3).map((option) => [option, true])); // strict, preservePaths
 const former = tar.Extract !== undefined && tar.extract === undefined; // version 2: streams of the old kind
 
 /** What version 2 has instead of a stream that `pipeline` takes. */
@@ -20,7 +21,7 @@ await serve({
     if (former) return formerly(order);
     // Version 4 gives the text first, later ones a code.
     const onwarn = (code, message) => warn(typeof message === "string" ? `${code}: ${message}` : code);
-    const options = { cwd: order.dest, onwarn };
+    const options = { cwd: order.dest, onwarn, ...mode };
     if (sync) tar.extract({ ...options, file: order.archive, sync: true });
     else await pipeline(pieces(order), tar.extract(options));
   },

@@ -18,10 +18,13 @@ impl Read for Pieces {
 }
 
 fn main() -> io::Result<()> {
+    let preserve = std::env::args().nth(1).as_deref() == Some("preserve");
     serve(
         |request| {
             let dest = request.dest.clone();
-            library::Archive::new(Pieces(request, 0, 0)).unpack(dest)
+            let mut archive = library::Archive::new(Pieces(request, 0, 0));
+            archive.set_preserve_permissions(preserve);
+            archive.unpack(dest)
         },
         |request| {
             let mut archive = library::Archive::new(Pieces(request, 0, 0));

@@ -58,10 +58,12 @@ fn run<T>(work: impl std::future::Future<Output = io::Result<T>>) -> io::Result<
 }
 
 fn main() -> io::Result<()> {
+    let preserve = std::env::args().nth(1).as_deref() == Some("preserve");
     serve(
         |request| {
             let dest = request.dest.clone();
-            run(async { library::Archive::new(Pieces::new(request)).unpack(dest).await.map(|_| ()) })
+            let archive = library::ArchiveBuilder::new(Pieces::new(request)).set_preserve_permissions(preserve);
+            run(async { archive.build().unpack(dest).await.map(|_| ()) })
         },
         |request| {
             run(async {
