@@ -29,6 +29,10 @@ SMALL = 256
 """Contents up to this many bytes are kept in the observation as they are, longer ones as a digest only."""
 
 
+HOLES = 1024
+"""Holes of one file that are recorded."""
+
+
 class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One name in a tree. `path` is relative to the destination; the destination itself is `b"."`."""
 
@@ -57,6 +61,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
     blocks: int = 0
     """512-byte units the file occupies: fewer than `size` needs when it has holes."""
+    holes: tuple[tuple[int, int], ...] = ()
+    """Where its holes are: first byte and the one behind the last, in order, at most HOLES of them."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,7 +102,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     listing: tuple[Listed, ...] | None = None
     """None: this contestant does not list in this way of calling it."""
     error: str = ""
-    """The message as printed, paths of the arena replaced by {dest} and {archive}; at most 4 KiB."""
+    """The message as printed; at most 4 KiB. The cell's own paths are replaced: {dest}, {archive}, {tmp}, {home}
+    (where the contestant is installed). What the contestant says anew each time is `{...}` (`Table.volatile`)."""
     error_class: str = ""
     """Exception class or exit code and signal: `ReadError`, `exit 2`, `signal 11`."""
     warnings: tuple[str, ...] = ()
@@ -108,6 +115,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     overhead_ns: int = 0
     """Preparing the destination, snapshot, canaries, clean-up."""
     peak_kib: int = 0
+    """The most memory it had at a time (resident, KiB). Of a process that lives on: 0 when it had more before."""
+    disk_kib: int = 0
+    """What the cell's file system held more when it had ended, KiB: mostly the tree, in whole pages."""
     both: tuple[Observation, ...] = ()
     """flaky: the two observations that differ, the first one first."""
 

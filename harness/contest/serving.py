@@ -158,6 +158,7 @@ class Driver:
         self._rest = bytearray()
         self._said = bytearray()
         self._began = time.monotonic()
+        self._high = 0
         try:
             self._start(environment)
         except OSError as error:
@@ -265,6 +266,18 @@ class Driver:
             return time.clock_gettime_ns((~self.pid << 3) | 2)
         except OSError:
             return 0
+
+    def peak_kib(self) -> int:
+        """The most memory (resident) it has had since this was asked last, KiB; 0: no more than it had before."""
+        try:
+            with open(f"/proc/{self.pid}/status", "rb", buffering=0) as file:
+                text = file.read()
+        except OSError:
+            return 0
+        start = text.find(b"VmHWM:") + len(b"VmHWM:")
+        high = int(text[start : text.index(b"kB", start)]) if start >= len(b"VmHWM:") else 0
+        before, self._high = self._high, max(high, self._high)
+        return high if high > before else 0
 
     def _line(self, deadline: float, still: Still | None, idle_s: float) -> bytes | Gone:
         poll = select.poll()

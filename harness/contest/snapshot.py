@@ -13,7 +13,7 @@ import hashlib
 import os
 import stat
 
-from .observation import SMALL, Node, NodeType
+from .observation import HOLES, SMALL, Node, NodeType
 
 WHOLE = 16 << 20
 """Bytes up to which a file is hashed as a whole; beyond, runs of zeros are passed over, holes or not."""
@@ -160,6 +160,7 @@ class _Walk:
                 data, digest = None, digest_of(file, size)
             elif size:
                 data = os.read(file, SMALL)
+            holes = holes_of(file, size) if status.st_blocks * 512 < size else ()
         finally:
             os.close(file)
         return Node(
@@ -174,6 +175,7 @@ class _Walk:
             gid=status.st_gid,
             xattrs=xattrs,
             blocks=status.st_blocks,
+            holes=holes,
         )
 
     def _linked(self, name: bytes, path: bytes, status: os.stat_result) -> None:
@@ -237,6 +239,20 @@ def digest_of(fd: int, size: int) -> bytes:
                     state.update(part)
         at = max(stop, start + 1)
     return state.digest()
+
+
+def holes_of(fd: int, size: int) -> tuple[tuple[int, int], ...]:
+    """The first HOLES holes of a file (lseek(2), SEEK_HOLE); the one that every file has at its end is none."""
+    found: list[tuple[int, int]] = []
+    start = os.lseek(fd, 0, os.SEEK_HOLE)
+    while start < size and len(found) < HOLES:
+        try:
+            end = os.lseek(fd, start, os.SEEK_DATA)
+        except OSError:  # ENXIO: no data behind it
+            end = size
+        found.append((start, end))
+        start = os.lseek(fd, end, os.SEEK_HOLE) if end < size else size
+    return tuple(found)
 
 
 def snapshot(

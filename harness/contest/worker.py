@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import resource
 import signal
 import socket
 import struct
@@ -145,6 +146,7 @@ class _Seen(msgspec.Struct, kw_only=True):
     wall_ns: int = 0
     cpu_ns: int = 0
     peak_kib: int = 0
+    disk_kib: int = 0
 
 
 def drivers(contestants: tuple[Contestant, ...]) -> dict[str, ModuleType]:
@@ -251,6 +253,7 @@ class Worker:
         cut: list[bytes] = []
         try:
             before = self.arena.prepare(job.world)
+            held = self.arena.used_kib()
         except WorldError as error:
             self.spent = True
             return self._record(contestant, _Seen(outcome=_said(error)), "harness-fault", (), ())
@@ -279,6 +282,7 @@ class Worker:
                 if not self._intact():
                     os._exit(TAMPERED)
                 self.watch.set(time.monotonic() + AROUND_S, number, place, around=True)
+            seen.disk_kib = max(0, self.arena.used_kib() - held)
             escapes = self.arena.escapes()
             tree = self.arena.clear(since=since, cut=cut)
             escapes += self.arena.leaks(tree, before, job.archive)
@@ -332,7 +336,7 @@ class Worker:
         escapes: tuple[Change, ...],
         overhead_ns: int = 0,
     ) -> Observation:
-        outcome = seen.outcome
+        outcome, home = seen.outcome, contestant.home
         return Observation(
             contestant=contestant.name,
             version=contestant.version,
@@ -341,21 +345,25 @@ class Worker:
             tree=tree,
             escapes=escapes,
             listing=outcome.listing,
-            error=self._text(outcome.error),
-            error_class=self._text(outcome.error_class),
-            warnings=tuple(map(self._text, outcome.warnings)),
+            error=self._text(outcome.error, home),
+            error_class=self._text(outcome.error_class, home),
+            warnings=tuple(self._text(text, home) for text in outcome.warnings),
             notes=tuple(map(self._text, outcome.notes)),
             wall_ns=seen.wall_ns,
             cpu_ns=seen.cpu_ns,
             overhead_ns=overhead_ns,
             peak_kib=seen.peak_kib,
+            disk_kib=seen.disk_kib,
         )
 
-    def _text(self, said: str) -> str:
-        """What was said, without the arena's paths and without what UTF-8 cannot hold."""
+    def _text(self, said: str, home: str = "") -> str:
+        """What was said, without the cell's own paths and without what UTF-8 cannot hold."""
         if not said:
             return said
         said = said[:LONGEST].replace(self.arena.dest_path, "{dest}").replace(self.arena.archive_path, "{archive}")
+        said = said.replace(self.arena.scratch_path, "{tmp}")
+        if home:
+            said = said.replace(home, "{home}")
         said = said.replace(self.arena.root, ARENA)
         return said if said.isascii() else said.encode("utf-8", "backslashreplace").decode()
 
@@ -366,6 +374,7 @@ class Worker:
         )
         seen = _Seen(outcome=Outcome())
         wall, cpu = time.perf_counter_ns(), time.process_time_ns()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         try:
             signal.setitimer(signal.ITIMER_REAL, limit_s)
             try:
@@ -388,6 +397,8 @@ class Worker:
                 # Run again in a fresh process; what happens twice is the archive's doing, not this process's.
                 seen.status, self.spent = "crashed", not alone
         seen.wall_ns, seen.cpu_ns = time.perf_counter_ns() - wall, time.process_time_ns() - cpu
+        high = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        seen.peak_kib = high if high > peak else 0
         if seen.outcome.error_class and seen.status is None:
             seen.failed = True
         self._tidy(seen)
@@ -437,6 +448,7 @@ class Worker:
         reply = driver.ask(line, number, limit_s=limit_s, idle_s=self.idle_s, still=still)
         seen = _Seen(outcome=Outcome(notes=notes), wall_ns=time.perf_counter_ns() - began)
         seen.cpu_ns = max(0, driver.cpu_ns() - cpu)
+        seen.peak_kib = driver.peak_kib()
         self.spent = self.spent or isinstance(reply, serving.Gone)
         serving.tell(reply, seen.outcome)
         seen.outcome.error = table.steady(seen.outcome.error)

@@ -96,6 +96,17 @@ def once(order: dict[str, Any]) -> None:
     behave(order)
 
 
+def hog(order: dict[str, Any]) -> None:
+    """Uses 48 MiB for its first request, and names a file of its own."""
+    global behave_next  # noqa: PLW0603
+    if behave_next:
+        bytearray(b"x") * (48 << 20)
+    behave_next = False
+    with open(f"{order['dest']}/file", "wb") as file:
+        file.write(b"x")
+    answer(order, warnings=[f"{os.environ['TMPDIR']}/of/mine"])
+
+
 def umask(order: dict[str, Any]) -> None:
     os.umask(order["umask"])
     behave(order)

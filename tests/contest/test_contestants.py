@@ -15,8 +15,10 @@ from harness.contest.registry import Contestant, everyone
 
 from .archives import ABSOLUTE, CLIMBING, CUT, EMPTY, FAR_TIME, LONG, NOT_TAR, ODD_NAME, PLAIN
 
-HERE: tuple[Contestant, ...] = tuple(one for one in everyone() if not one.missing and not one.table.serve)
-"""Without persistent drivers, which have tests of their own."""
+HERE: tuple[Contestant, ...] = tuple(
+    one for one in everyone() if not one.missing and not one.table.serve and "@" not in one.name
+)
+"""Without persistent drivers, which have tests of their own, and without the other versions that somebody installed."""
 NAMES = tuple(one.name for one in HERE)
 STREAMING = tuple(
     one.name for one in HERE if one.table.stdin or one.name.startswith(("extractor", "tarfile-stream"))

@@ -45,6 +45,7 @@ MODES = (
     "newer",
     "dumb",
     "once",
+    "hog",
 )
 
 
@@ -206,3 +207,11 @@ def test_requests_are_spelt_one_way() -> None:
     line = serving.request(7, "/a", "/d", umask=0o22, chunks=(1, 512), pause=True, listing=False)
     want = b'{"id":7,"archive":"/a","dest":"/d","umask":18,"chunks":[1,512],"pause":true,"list":false}\n'
     assert line == want
+
+
+def test_what_a_run_used(pool: Pool) -> None:
+    """Memory of a process that lives on is told when it grew."""
+    first = run(pool, "hog")
+    assert (first.status, first.peak_kib > 40 << 10, first.disk_kib) == ("extracted", True, 4)
+    assert run(pool, "hog").peak_kib == 0
+    assert "{tmp}" in first.warnings[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness.contest.snapshot as snapshot_module
-from harness.contest.observation import SMALL, Node
+from harness.contest.observation import HOLES, SMALL, Node
 from harness.contest.snapshot import EARLIEST, LATEST, LONGEST, WHOLE, digest_of, snapshot
 
 WHEN = 1_000_000_000_000_000_007
@@ -239,3 +240,37 @@ def test_zeros_and_holes_hash_alike(
     size = WHOLE + 300_000
     written = [(0, bytes(65 * 4096)), *places]
     assert sparse(folder / "holes", size, places) == sparse(folder / "zeros", size, written)
+
+
+@pytest.mark.parametrize(
+    ("size", "places", "holes"),
+    [
+        (8192, (), ((0, 8192),)),
+        (16384, (4096,), ((0, 4096), (8192, 16384))),
+        (12288, (0, 8192), ((4096, 8192),)),
+        (8192, (0, 4096), ()),
+        (10, (), ((0, 10),)),
+        (10, (0,), ()),
+    ],
+)
+def test_where_holes_are(size: int, places: tuple[int, ...], holes: tuple[tuple[int, int], ...]) -> None:
+    """On tmpfs, as in a cell: there a page that was written is data."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        with open(f"{folder}/f", "wb") as file:
+            file.truncate(size)
+            for place in places:
+                file.seek(place)
+                file.write(b"x")
+        assert look(Path(folder))[1].holes == holes
+    os.chdir("/")
+
+
+def test_no_more_holes_than_are_promised() -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        with open(f"{folder}/f", "wb") as file:
+            for page in range(HOLES + 5):
+                file.seek((2 * page + 1) * 4096)
+                file.write(b"x")
+        found = look(Path(folder))[1].holes
+    assert len(found) == HOLES
+    assert found[:2] == ((0, 4096), (8192, 12288))
