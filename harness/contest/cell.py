@@ -25,7 +25,7 @@ from .observation import Change, Observation, Status
 from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, send
 from .sandbox import ARENA, LANDLOCK, SandboxError, adopt_orphans, die_with_parent, enter
 from .serving import Driver
-from .still import Still
+from .still import Still, cpu_ns, out_of_time
 from .worker import ASLEEP, LOCALE, TAMPERED, Watch, Where, Worker, drivers
 
 TICK_S = 0.05
@@ -231,13 +231,18 @@ class _Supervisor:
         killed = ""
         still = Still((processes.first(), *self._pids()))
         shared = self.setup.plan.backend == LANDLOCK
+        seen, since, used = 0.0, 0.0, 0
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 return os.waitstatus_to_exitcode(status), killed
             where = self.watch.get()
+            if where.deadline != seen:
+                seen, since, used = where.deadline, time.monotonic(), cpu_ns(pid)
             if not killed and where.deadline:
-                if time.monotonic() > where.deadline:
+                now = time.monotonic()
+                cpu_s = (cpu_ns(pid) - used) / 1e9 if where.inside and now > seen else 0.0
+                if now > seen and (not where.inside or out_of_time(now - since, cpu_s, seen - since)):
                     killed = "time"
                 elif where.inside and still.seconds(where) > self.setup.idle_limit_s:
                     killed = "asleep"

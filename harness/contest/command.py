@@ -16,7 +16,7 @@ import msgspec
 
 from . import processes
 from .registry import Contestant
-from .still import Still
+from .still import Still, cpu_ns, out_of_time
 
 SAID = 64 << 10
 """Bytes of output that are kept; the rest is read and thrown away."""
@@ -152,7 +152,7 @@ def run(
             if fd >= 0:
                 os.close(fd)
     feed = _Feed(in_write, pieces, pause=pause) if pieces is not None else None
-    said, killed = _watch(pid, out_read, feed, began + int(limit_s * 1e9), idle_s, spare)
+    said, killed = _watch(pid, out_read, feed, began, limit_s, idle_s, spare)
     _, status, usage = os.wait4(pid, 0)
     wall = time.perf_counter_ns() - began
     return Ended(
@@ -168,7 +168,7 @@ def run(
 
 
 def _watch(
-    pid: int, out: int, feed: _Feed | None, deadline_ns: int, idle_s: float, spare: Collection[int]
+    pid: int, out: int, feed: _Feed | None, began_ns: int, limit_s: float, idle_s: float, spare: Collection[int]
 ) -> tuple[bytes, str]:
     """Collect output and feed input until the process ends or its time does; then it is killed.
 
@@ -183,7 +183,8 @@ def _watch(
     killed = ""
     try:
         while True:
-            if time.perf_counter_ns() > deadline_ns:
+            wall_s = (time.perf_counter_ns() - began_ns) / 1e9
+            if wall_s > limit_s and out_of_time(wall_s, cpu_ns(pid) / 1e9, limit_s):
                 killed = "time"
                 break
             if time.monotonic() - looked > LOOK_S:

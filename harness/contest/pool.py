@@ -26,6 +26,7 @@ from .observation import Job, Observation
 from .protocol import Answer, Batch, ClosedError, Failed, Held, Probe, Ready, Replies, Setup, frame, send
 from .registry import Contestant, RegistryError
 from .sandbox import Plan, SandboxError, shown
+from .still import BUSY
 from .worker import ALONE, AROUND_S, GRACE_S, allowance_s
 
 BATCH = 10
@@ -456,7 +457,7 @@ class _Run:
     def _patience_s(self, batch: list[_Item]) -> float:
         """Seconds that a cell may say nothing: the most that its own watchdog allows, and looking at the tree."""
         longest = max(allowance_s(item.job) for item in batch)
-        return self.pool.limits.time_s * ALONE + longest + 2 * GRACE_S + AROUND_S
+        return BUSY * (self.pool.limits.time_s * ALONE + longest) + 2 * GRACE_S + AROUND_S
 
     def _take(self, cell: Cell) -> None:
         while (reply := cell.replies.pop()) is not None:

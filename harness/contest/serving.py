@@ -24,14 +24,14 @@ import msgspec
 from .contestants import Outcome
 from .observation import Listed, Status
 from .registry import Contestant
-from .still import Still
+from .still import Still, cpu_ns, out_of_time
 
 VERSION = 1
 """Of the protocol. A driver that says another one is not used."""
 
-START_S = 45.0
-"""Seconds a driver may take from its start until it is ready: a JVM needs a quarter of one where nothing else runs,
-and as much longer as the machine is busy."""
+START_S = 10.0
+"""Seconds a driver may take from its start until it is ready; more on a machine that is busy (`still.BUSY`). A JVM
+needs a quarter of one where nothing else runs."""
 
 LINE = 16 << 20
 """Bytes of the longest answer."""
@@ -205,9 +205,9 @@ class Driver:
         """Wait until it is ready; afterwards `failed` says what went wrong."""
         if self.failed:
             return
-        line = self._line(self._began + START_S, None, 0.0)
+        line = self._line(self._began, START_S, None, 0.0)
         if isinstance(line, Gone):
-            why = f"not ready after {START_S:g} s" if line.why == "time" else line.why
+            why = f"not ready in {START_S:g} s" if line.why == "time" else line.why
             self.failed = f"its driver did not start ({why}): {line.said}"
             self.kill()
         elif line.strip() != b'{"tarbiter":%d}' % VERSION:
@@ -239,13 +239,13 @@ class Driver:
         """Send a request and wait for the answer with its number. A driver that gives none has been killed."""
         self._hear()
         self._said.clear()
-        deadline = time.monotonic() + limit_s
+        began = time.monotonic()
         try:
             os.write(self._in, line)
         except (BrokenPipeError, BlockingIOError):
             return self._gone("ended")
         while True:
-            got = self._line(deadline, still, idle_s)
+            got = self._line(began, limit_s, still, idle_s)
             if isinstance(got, Gone):
                 return got
             try:
@@ -261,11 +261,7 @@ class Driver:
 
     def cpu_ns(self) -> int:
         """Processor time that all its threads have used so far; 0 when it is gone."""
-        try:
-            # The kernel's number for another process's clock, as clock_getcpuclockid(3) makes it.
-            return time.clock_gettime_ns((~self.pid << 3) | 2)
-        except OSError:
-            return 0
+        return cpu_ns(self.pid)
 
     def peak_kib(self) -> int:
         """The most memory (resident) it has had since this was asked last, KiB; 0: no more than it had before."""
@@ -279,7 +275,8 @@ class Driver:
         before, self._high = self._high, max(high, self._high)
         return high if high > before else 0
 
-    def _line(self, deadline: float, still: Still | None, idle_s: float) -> bytes | Gone:
+    def _line(self, began: float, limit_s: float, still: Still | None, idle_s: float) -> bytes | Gone:
+        used = self.cpu_ns()
         poll = select.poll()
         poll.register(self._out, select.POLLIN)
         poll.register(self._err, select.POLLIN)
@@ -303,7 +300,7 @@ class Driver:
                 self._rest += piece
                 continue
             now = time.monotonic()
-            if now > deadline:
+            if now - began > limit_s and out_of_time(now - began, (self.cpu_ns() - used) / 1e9, limit_s):
                 return self._gone("time")
             if still is not None and now - looked > LOOK_S:
                 looked = now

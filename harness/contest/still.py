@@ -17,6 +17,28 @@ _BUSY = frozenset((b"R", b"D"))
 """Running or about to, and waiting for a page of a program: proc_pid_stat(5)."""
 
 
+BUSY = 5
+"""A contestant that hardly ran, because others did, has so many times its time."""
+
+
+def out_of_time(wall_s: float, cpu_s: float, limit_s: float) -> bool:
+    """Whether a contestant has had its time.
+
+    What sleeps is seen by `Still`, so one that did not run either was kept from running: on a loaded machine its
+    time is what it could use, `BUSY` times the limit at most.
+    """
+    return wall_s > limit_s and (4 * cpu_s > 3 * limit_s or wall_s > BUSY * limit_s)
+
+
+def cpu_ns(pid: int) -> int:
+    """Processor time that all threads of a process have used so far; 0 when it is gone."""
+    try:
+        # The kernel's number for another process's clock, as clock_getcpuclockid(3) makes it.
+        return time.clock_gettime_ns((~pid << 3) | 2)
+    except OSError:
+        return 0
+
+
 class Still:
     """Looks at every thread of the cell but those of the processes `besides`."""
 

@@ -31,7 +31,7 @@ from .protocol import Answer, Batch, Held, Probe, frames, receive_request, send_
 from .registry import Contestant
 from .sandbox import ARENA
 from .serving import Driver
-from .still import Still
+from .still import BUSY, Still, out_of_time
 
 ALONE = 2
 """A second chance has so many times the time: the machine may have been busy."""
@@ -49,6 +49,9 @@ PIECE_S = 200e-6
 """Seconds more for each piece that a schedule cuts the archive into."""
 
 ASLEEP = "it sleeps, and nothing can wake it: killed"
+
+LOOK_S = 0.2
+"""Seconds between two looks at whether a contestant that was kept from running has had its time by now."""
 
 GRACE_S = 0.5
 """Seconds between the alarm that a contestant can swallow and the kill that it cannot."""
@@ -133,8 +136,20 @@ class _TimeUp(BaseException):
     """The alarm. Not an Exception, so that fewer contestants swallow it."""
 
 
-def _alarm(_signal: int, _frame: FrameType | None) -> None:
-    raise _TimeUp
+class _Alarm:
+    """The time of a contestant that runs in the worker itself: `_TimeUp` is raised in it once it is out of time."""
+
+    def __init__(self) -> None:
+        self.wall_s = self.cpu_s = self.limit_s = 0.0
+
+    def set(self, limit_s: float) -> None:
+        self.wall_s, self.cpu_s, self.limit_s = time.monotonic(), time.process_time(), limit_s
+        signal.setitimer(signal.ITIMER_REAL, limit_s, LOOK_S)
+
+    def rings(self, _signal: int, _frame: FrameType | None) -> None:
+        if out_of_time(time.monotonic() - self.wall_s, time.process_time() - self.cpu_s, self.limit_s):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise _TimeUp
 
 
 class _Seen(msgspec.Struct, kw_only=True):
@@ -180,6 +195,7 @@ class Worker:
         """The persistent drivers by contestant. They are the supervisor's children."""
         self.spare = frozenset(driver.pid for driver in servants.values() if driver.pid)
         self.served = {name: place for place, name in enumerate(servants, 1)}
+        self.alarm = _Alarm()
         self.spent = False
         """Whether something happened after which this process should not go on."""
         self.said: list[Answer | Held] = []
@@ -190,7 +206,7 @@ class Worker:
 
     def serve(self) -> None:
         """Answer requests. Raises ClosedError when the pool has gone."""
-        signal.signal(signal.SIGALRM, _alarm)
+        signal.signal(signal.SIGALRM, self.alarm.rings)
         while True:
             request = receive_request(self.channel)
             if isinstance(request, Probe):
@@ -262,7 +278,11 @@ class Worker:
         )
         try:
             self.watch.set(
-                time.monotonic() + limit_s + GRACE_S + (serving.START_S if fresh else 0),
+                # What runs outside the worker is stopped by the worker, which knows whether it could run.
+                time.monotonic()
+                + limit_s * (1 if table.driver else BUSY)
+                + GRACE_S
+                + (serving.START_S * BUSY if fresh else 0),
                 number,
                 place,
                 relinked=relinked,
@@ -376,7 +396,7 @@ class Worker:
         wall, cpu = time.perf_counter_ns(), time.process_time_ns()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         try:
-            signal.setitimer(signal.ITIMER_REAL, limit_s)
+            self.alarm.set(limit_s)
             try:
                 seen.outcome = module.run(order)
             finally:

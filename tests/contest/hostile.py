@@ -221,8 +221,8 @@ def refuse_late(order: Order) -> None:
 
 def dawdle(order: Order) -> None:
     """Takes longer than the first limit of the tests and less than the second."""
-    ended = time.monotonic() + 1.3 * TIME_S
-    while time.monotonic() < ended:
+    ended = time.process_time() + 1.3 * TIME_S
+    while time.process_time() < ended:
         pass
     behave(order)
 

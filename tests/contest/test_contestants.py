@@ -18,7 +18,7 @@ from .archives import ABSOLUTE, CLIMBING, CUT, EMPTY, FAR_TIME, LONG, NOT_TAR, O
 HERE: tuple[Contestant, ...] = tuple(
     one for one in everyone() if not one.missing and not one.table.serve and "@" not in one.name
 )
-"""Without persistent drivers, which have tests of their own, and without the other versions that somebody installed."""
+"""Without persistent drivers, which have tests of their own, and without what somebody installed besides."""
 NAMES = tuple(one.name for one in HERE)
 STREAMING = tuple(
     one.name for one in HERE if one.table.stdin or one.name.startswith(("extractor", "tarfile-stream"))

@@ -212,9 +212,7 @@ def test_the_environment_of_a_command(elsewhere: Path, monkeypatch: pytest.Monke
     with Pool([one], limits=LIMITS) as pool:
         job = Job(archive=PLAIN, contestants=(one.name,), world=World(umask=0o027, locale="C"))
         (seen,) = pool.run(job)
-    assert {"MINE=1", "LC_ALL=C", "TZ=UTC", "HOME=/arena/tmp", "TMPDIR=/arena/tmp", "/arena/tmp", "0027"} <= set(
-        seen.warnings
-    )
+    assert {"MINE=1", "LC_ALL=C", "TZ=UTC", "HOME={tmp}", "TMPDIR={tmp}", "{tmp}", "0027"} <= set(seen.warnings)
     assert not any("OF_THE_HOST" in line for line in seen.warnings)
 
 
