@@ -1,4 +1,4 @@
-"""What a cell costs: cases per second on one core, where the time goes, and how long a cell takes to start.
+"""What a cell costs: cases per second on one core, where the time goes, how long a cell takes to start, and again.
 
     python -m benchmarks.cell [--cases 1000] [--repeats 5] [--with NAME,...]
 
@@ -46,6 +46,7 @@ def throughput(contestants: Sequence[Contestant], cases: int, repeats: int) -> N
     """Print cases per second and where a case's time goes, as the observations have it."""
     names = [one.name for one in contestants]
     rows = []
+    each: dict[str, list[tuple[int, int, int]]] = {name: [] for name in names}
     with Pool(contestants) as pool:
         made = list(jobs(cases, names))
         list(pool.map(made[:50]))
@@ -55,6 +56,8 @@ def throughput(contestants: Sequence[Contestant], cases: int, repeats: int) -> N
             for _, seen in pool.map(made):
                 extracting += sum(one.wall_ns for one in seen)
                 around += sum(one.overhead_ns for one in seen)
+                for one in seen:
+                    each[one.contestant].append((one.wall_ns, one.cpu_ns, one.overhead_ns))
             total = time.perf_counter_ns() - began
             rows.append((cases * 1e9 / total, extracting / cases / 1e3, around / cases / 1e3, total / cases / 1e3))
     rate, extracting_us, around_us, total_us = (statistics.median(column) for column in zip(*rows, strict=True))
@@ -65,6 +68,10 @@ def throughput(contestants: Sequence[Contestant], cases: int, repeats: int) -> N
         f"snapshot and clean-up {around_us:.0f}, frames and pool {rest_us:.0f}"
     )
     print(f"  not extraction: {100 * (around_us + rest_us) / extracting_us:.0f} % of the extractions' own time")
+    print(f"  {'ms a case, medians':24}{'extraction':>12}{'its processor':>15}{'harness around it':>19}")
+    for name, times in each.items():
+        wall, cpu, over = (statistics.median(column) / 1e6 for column in zip(*times, strict=True))
+        print(f"  {name:24}{wall:12.2f}{cpu:15.2f}{over:19.2f}")
 
 
 def parts(rounds: int) -> None:
@@ -118,6 +125,24 @@ def starts(contestants: Sequence[Contestant]) -> None:
     )
 
 
+def restarts(contestants: Sequence[Contestant]) -> None:
+    """Print how long it takes to replace a cell, and until everybody in the new one has answered again."""
+    replacing, answering = [], []
+    job = next(jobs(1, [one.name for one in contestants]))
+    with Pool(contestants) as pool:
+        pool.run(job)
+        for _ in range(STARTS):
+            began = time.perf_counter()
+            pool.replace(pool.first)
+            replacing.append((time.perf_counter() - began) * 1e3)
+            pool.run(job)
+            answering.append((time.perf_counter() - began) * 1e3)
+    print(
+        f"a cell of {len(contestants)} contestants: replaced in {statistics.median(replacing):.0f} ms, "
+        f"all of them have answered after {statistics.median(answering):.0f} ms"
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -129,6 +154,8 @@ def main() -> None:
     chosen = available(arguments.names.split(",") if arguments.names else None)
     pair = available(PAIR)
     starts(pair)
+    restarts(pair)
+    restarts(chosen)
     parts(2000)
     throughput(pair, arguments.cases, arguments.repeats)
     throughput(chosen, max(50, arguments.cases // 5), arguments.repeats)
