@@ -351,11 +351,6 @@ class Arena:
         nameless = processes.nameless(os.fstat(self.dest).st_dev)
         return _exceeds(self._watched[0][1], size - sum(nameless.values()), inodes - len(nameless))
 
-    def used_kib(self) -> int:
-        """What the arena's file system holds, KiB."""
-        system = os.fstatvfs(self.dest)
-        return (system.f_blocks - system.f_bfree) * system.f_frsize >> 10
-
     def sweep(self) -> None:
         """Empty the scratch directory."""
         _empty(self.scratch_path)

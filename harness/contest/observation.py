@@ -117,7 +117,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     peak_kib: int = 0
     """The most memory it had at a time (resident, KiB). Of a process that lives on: 0 when it had more before."""
     disk_kib: int = 0
-    """What the cell's file system held more when it had ended, KiB: mostly the tree, in whole pages."""
+    """What the files of the tree occupy, KiB: whole pages of a tmpfs, holes not counted."""
     both: tuple[Observation, ...] = ()
     """flaky: the two observations that differ, the first one first."""
 

@@ -161,7 +161,6 @@ class _Seen(msgspec.Struct, kw_only=True):
     wall_ns: int = 0
     cpu_ns: int = 0
     peak_kib: int = 0
-    disk_kib: int = 0
 
 
 def drivers(contestants: tuple[Contestant, ...]) -> dict[str, ModuleType]:
@@ -269,7 +268,6 @@ class Worker:
         cut: list[bytes] = []
         try:
             before = self.arena.prepare(job.world)
-            held = self.arena.used_kib()
         except WorldError as error:
             self.spent = True
             return self._record(contestant, _Seen(outcome=_said(error)), "harness-fault", (), ())
@@ -302,7 +300,6 @@ class Worker:
                 if not self._intact():
                     os._exit(TAMPERED)
                 self.watch.set(time.monotonic() + AROUND_S, number, place, around=True)
-            seen.disk_kib = max(0, self.arena.used_kib() - held)
             escapes = self.arena.escapes()
             tree = self.arena.clear(since=since, cut=cut)
             escapes += self.arena.leaks(tree, before, job.archive)
@@ -373,7 +370,7 @@ class Worker:
             cpu_ns=seen.cpu_ns,
             overhead_ns=overhead_ns,
             peak_kib=seen.peak_kib,
-            disk_kib=seen.disk_kib,
+            disk_kib=_disk_kib(tree),
         )
 
     def _text(self, said: str, home: str = "") -> str:
@@ -559,6 +556,17 @@ def _said(error: BaseException) -> Outcome:
 
 def _essence(tree: tuple[Node, ...]) -> list[tuple[object, ...]]:
     return [(n.path, n.type, n.mode, n.size, n.data, n.digest, n.link) for n in tree if n.path != b"."]
+
+
+def _disk_kib(tree: tuple[Node, ...]) -> int:
+    """What the files of a tree occupy, those with several names once."""
+    seen: set[int] = set()
+    blocks = 0
+    for node in tree:
+        if node.blocks and (not node.group or node.group not in seen):
+            blocks += node.blocks
+            seen.add(node.group)
+    return blocks * 512 >> 10
 
 
 def _status(failed: bool, tree: tuple[Node, ...], before: tuple[Node, ...]) -> Status:
