@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
 
-.PHONY: help fuzz fuzz-atheris nightly nightly-run test check lint types format clean benchmark-rediscover contestants
+.PHONY: help fuzz contestants fuzz-atheris nightly nightly-run test check lint types format clean benchmark-rediscover
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
@@ -26,7 +26,29 @@ fuzz: $(STAMP) ## run a bounded campaign, then say what differs (ARGS="--minutes
 	@status=0; $(BIN)/tarbiter fuzz $(or $(ARGS),--minutes 2) || status=$$?; \
 	test $$status -le 1 || exit $$status
 
-.PHONY: 
+fuzz-atheris: $(STAMP) ## fuzz two parsers under coverage (ARGS="--seconds 600")
+	@status=0; $(BIN)/python -m benchmarks.fuzz_atheris $(ARGS) || status=$$?; \
+	test $$status -le 1 || exit $$status
+# What nightly ends with is the campaign's verdict: 0 nothing new, 1 new findings, 2 could not run. By itself make
+# ends with 2 whatever a recipe ended with; only when it is asked (--question) whether there is anything to do, it
+# ends with 1. So it is asked: nightly-run runs all the same (+), and what is left to do then is what is new.
+MINUTES ?= 240
+VERDICT := $(VENV)/.nightly
+DRY     := $(findstring n,$(firstword -$(MAKEFLAGS)))
+AGAIN   := env -u MAKEFLAGS $(MAKE) --no-print-directory
+ifneq (,$(filter nightly,$(MAKECMDGOALS)))
+MAKEFLAGS += $(if $(DRY),,--question)
+endif
+
+nightly: nightly-run ## fuzz with a store, then report (MINUTES=240); exit 0 nothing new, 1 new findings, 2 could not run
+	$(if $(DRY),,$(if $(filter 0 1,$(file <$(VERDICT))),,$(error the campaign could not run to its end)))$(if $(filter 1,$(file <$(VERDICT))),@false)
+
+nightly-run:
+	$(if $(DRY),,+)@mkdir -p $(VENV); echo 2 > $(VERDICT); $(AGAIN) $(STAMP) || exit 0; status=0; \
+	$(BIN)/tarbiter nightly --minutes $(MINUTES) $(ARGS) || status=$$?; echo $$status > $(VERDICT)
+
+contestants: $(STAMP) ## install the contestants of the first ring that are built (ARGS="all", ARGS="node-tar@6.2.0")
+	$(BIN)/tarbiter contestants install $(or $(ARGS),default)
 
 test: $(STAMP) ## pass the tests (ARGS="-k sandbox")
 	$(BIN)/python -m pytest -n auto $(ARGS)

@@ -36,9 +36,8 @@ from .contest.observation import Job, Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, everyone
 from .contest.sandbox import SandboxError
-from .installing import check_command, install_command
 from .generating import features_command, generate_command
-from .installing import install_command
+from .installing import install_command, try_command
 from .judge.compare import Divergence
 from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
@@ -485,7 +484,7 @@ def contestants(ctx: click.Context, as_json: bool) -> None:
 
 
 contestants.add_command(install_command)
-contestants.add_command(check_command)
+contestants.add_command(try_command)
 triage.add_command(bisect_command)
 main.add_command(triage)
 main.add_command(generate_command)

@@ -84,7 +84,7 @@ def _wrong(seen: Observation) -> str:
 
 @click.command("check")
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@VERSION][:MODE][,NAME...]...|default|all")
-def check_command(names: tuple[str, ...]) -> None:
+def try_command(names: tuple[str, ...]) -> None:
     """Try contestants: each extracts an ordinary archive in a cell, and says so in the way that its table promises.
 
     \b
