@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from . import rules
 from .errors import RefusedError
 from .events import ArchiveEnd, Kind, Member
-from .layout import OFFSETS
+from .layout import BLOCK, OFFSETS
 from .limits import Limits
+from .pax import records
 from .selection import Selection, clean
 
 NAME_MAX = 255
@@ -23,6 +24,10 @@ NAME_MAX = 255
 
 PATH_MAX = 4095
 """Bytes of a link target that symlink(2) takes."""
+
+
+VOLUME = b"GNU.volume."
+"""Keys of the global header by which GNU tar's further volumes begin (`tar -M --format=pax`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +194,10 @@ class Policy:
         dangling = [one.offset for one in (*end.dangling, *end.globals_) if one.offset >= stop]
         if dangling:
             found.append(("end.dangling", "an extension that no member follows", min(dangling)))
+        for one in end.globals_:
+            if any(key.startswith(VOLUME) for key, _ in records(one.body, one.offset + BLOCK)):
+                words = "a file that began in an earlier volume: its part here is a file of its own"
+                found.append(("volume.continued", words, one.offset))
         if end.blocks < 2:
             found.append(("end.blocks", f"{end.blocks} zero blocks instead of two", end.offset))
         if not rest_is_zero:

@@ -198,6 +198,7 @@ PAIRS: dict[str, tuple[str, int, tuple[Part, ...], tuple[Part, ...]]] = {
     "name-double-slash": ("strict.name", 0, (file(b"a//b"),), (file(b"./a"),)),
     "name-dot": ("strict.name", 0, (file(b"a/./b"),), (file(b"a/.b"),)),
     "name-drive": ("strict.name", 0, (file(b"c:"),), (file(b"cc:"),)),
+    "name-drive-colons": ("strict.name", 0, (file(b"B::Foo"),), (file(b"d/B::Foo"),)),
     "name-drive-below": ("strict.name", 0, (file(b"./c:/a"),), (file(b"d/c:"),)),
     "name-beyond-paths": ("strict.name", 512 * 6, of_length(2049), of_length(2048)),
     "name-two-slashes-behind": ("strict.name", 0, (folder(b"a//"),), (folder(b"a/"),)),
@@ -329,6 +330,11 @@ def test_several_streams_in_one_file() -> None:
 @pytest.mark.parametrize(
     ("archive", "codes"),
     [
+        pytest.param(
+            pack(common((b"GNU.volume.filename", b"a"), (b"GNU.volume.offset", b"512")), A),
+            ["volume.continued"],
+            id="further-volume",
+        ),
         pytest.param(pack(A, end=1), ["end.blocks"], id="one-zero-block"),
         pytest.param(pack(A, end=0), ["end.blocks"], id="no-zero-block"),
         pytest.param(pack(A) + b"junk", ["end.trailing"], id="junk-behind"),
