@@ -9,7 +9,10 @@ from .suspects import Known, Suspect
 
 
 class Learned(msgspec.Struct, kw_only=True):
-    """Features seen, the pool, what findings explain, and the suspects that wait. All of it is bounded."""
+    """Features seen, the pool, what findings explain, and the suspects that wait.
+
+    All of it is bounded but `known`, which grows with the findings, never with the cases.
+    """
 
     young: list[int] = msgspec.field(default_factory=list)
     old: list[int] = msgspec.field(default_factory=list)

@@ -9,6 +9,7 @@ nothing. All of these are counts, not times, so that the same seed finds the sam
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections import Counter, deque
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from ..contest.observation import Job
-from ..contest.pool import Pool
+from ..contest.pool import EndedError, Pool
 from ..generate.recipes import Generated
 from ..triage.investigate import Finding, investigate
 from ..triage.minimise import Budget
@@ -40,7 +41,10 @@ INVESTIGATED = 24
 """Suspects investigated after a slice. The rest waits: what is found meanwhile explains most of it."""
 
 GRACE_S = 20.0
-"""Seconds that the investigation in flight may go on for when the time has ended."""
+"""Seconds that cases in flight, and the minimising in flight, may go on for when the time has ended."""
+
+LAST_S = 40.0
+"""Seconds until the investigation in flight is given up, whatever hangs in it: its suspect waits for `--resume`."""
 
 FINDING_WORTH = 32
 """What a new signature adds to the worth of the case that showed it."""
@@ -72,6 +76,7 @@ class Campaign:
         scouts: Sequence[str] = (),
         sample: int = 1,
         guided: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.memory = memory or Memory(run)
         self.pool, self.run, self.bounds, self.progress = pool, run, bounds, progress
@@ -88,14 +93,15 @@ class Campaign:
         self.search = Search(run.asked.seed, learned.parents, guided=guided)
         self.suspects = Suspects(learned.known, learned.waiting)
         self._known = list(learned.known)
-        self._began = time.monotonic()
+        self._clock = clock
+        self._began = clock()
         self._earlier_s, self._earlier_left_out = run.state.seconds, run.state.left_out
         self._done = 0
 
     @property
     def seconds(self) -> float:
         """Wall time of this session."""
-        return time.monotonic() - self._began
+        return self._clock() - self._began
 
     @property
     def rate(self) -> float:
@@ -158,9 +164,11 @@ class Campaign:
                 flying.append(generated)
                 yield job
 
-        for trial in trials(self.pool, jobs()):
-            yield flying.popleft(), trial
-            self.progress()
+        # Those in flight when the time is over are not counted: a resumed run begins with them.
+        with contextlib.suppress(EndedError):
+            for trial in trials(self.pool, jobs(), ended=lambda: self._late(GRACE_S)):
+                yield flying.popleft(), trial
+                self.progress()
 
     def _judge(self, generated: Generated, trial: Trial) -> None:
         """Count a case, learn from it, and put what nothing explains among the suspects."""
@@ -194,7 +202,12 @@ class Campaign:
             if suspect is None:
                 self.state.due = 0
                 break
-            self._investigate(suspect)
+            try:
+                self._investigate(suspect)
+            except EndedError:
+                self.suspects.put_back(suspect)
+                self._checkpoint()
+                break
             self.state.due -= 1
             self._checkpoint()
         self.doing = "running"
@@ -210,6 +223,7 @@ class Campaign:
             facets=self.run.asked.facets,
             budget=budget,
             drifts=lambda case: not suspect.sure and self.suspects.drifts(suspect.target, case, suspect.causes),
+            ended=lambda: self._late(LAST_S),
         )
         self.state.investigated += 1
         self.state.flaky += bool(result.flaky)
@@ -223,7 +237,8 @@ class Campaign:
         known = Known(
             frozenset(finding.causes), splits(finding.target, finding.divergence, finding.trial.observations)
         )
-        self._known.append(known)
+        if known not in self._known:
+            self._known.append(known)
         self.suspects.learn(known)
         assert finding.divergence.signature is not None
         if finding.divergence.signature.id in self.run.known:

@@ -164,7 +164,7 @@ def write(path: str, data: bytes) -> None:
 
 
 class Run:
-    """An open run directory. `known` are the ids of the findings it holds."""
+    """An open run directory. `known` are the ids of the findings it holds: they grow with those."""
 
     def __init__(
         self, path: str, asked: Asked, state: State, known: frozenset[str], learned: Learned | None = None

@@ -134,6 +134,10 @@ class Suspects:
                 return one
         return None
 
+    def put_back(self, suspect: Suspect) -> None:
+        """It could not be investigated now: it waits again."""
+        self.waiting.append(suspect)
+
     def drifts(self, target: Target, case: Case, found: frozenset[str]) -> bool:
         """Whether a smaller `case` of what had the causes `found` shows `target` for a reason that is known."""
         smaller = frozenset(causes(case))

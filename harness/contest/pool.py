@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -88,6 +88,10 @@ def steady(first: Observation, second: Observation) -> Observation:
         wall_ns=second.wall_ns,
         overhead_ns=second.overhead_ns,
     )
+
+
+class EndedError(Exception):
+    """The time was over before everything had been run."""
 
 
 class _Item(msgspec.Struct):
@@ -297,14 +301,17 @@ class Pool:
         ((_, observations),) = self.map((job,))
         return observations
 
-    def map(self, jobs: Iterable[Job]) -> Generator[tuple[Job, tuple[Observation, ...]], None, None]:
+    def map(
+        self, jobs: Iterable[Job], *, ended: Callable[[], bool] = lambda: False
+    ) -> Generator[tuple[Job, tuple[Observation, ...]], None, None]:
         """Run jobs, in order. Lazy: a job is pulled when a cell is about to be free for it.
 
         One at a time: finish, or close, what one call gave before the next call. Raises ValueError for a job that
-        names somebody who is not in the pool, SandboxError when a cell that died cannot be replaced.
+        names somebody who is not in the pool, SandboxError when a cell that died cannot be replaced, EndedError
+        when `ended` says so (asked at least once a second): what is in flight is given up, whatever hangs in it.
         """
         self.refill()
-        return _Run(self, iter(jobs)).results()
+        return _Run(self, iter(jobs), ended).results()
 
     def replace(self, cell: Cell) -> Cell:
         """A new cell in the place of one that died. Raises SandboxError."""
@@ -351,8 +358,8 @@ class Pool:
 class _Run:
     """One call of `map`."""
 
-    def __init__(self, pool: Pool, jobs: Iterator[Job]) -> None:
-        self.pool, self.jobs = pool, jobs
+    def __init__(self, pool: Pool, jobs: Iterator[Job], ended: Callable[[], bool]) -> None:
+        self.pool, self.jobs, self.ended = pool, jobs, ended
         self.again: deque[_Item] = deque()
         self.open: dict[int, tuple[Job, list[Observation | None]]] = {}
         self.first: dict[tuple[int, int], Observation] = {}
@@ -379,6 +386,8 @@ class _Run:
                     self._feed(due)
                 if self.exhausted and not self.open:
                     return
+                if self.ended():
+                    raise EndedError
                 self._listen()
         finally:
             self._abandon()

@@ -53,17 +53,19 @@ def investigate(
     facets: Sequence[str],
     budget: Budget | None = None,
     drifts: Callable[[Case], bool] = lambda _case: False,
+    ended: Callable[[], bool] = lambda: False,
 ) -> Investigation:
     """Make a finding of one target of a case: confirm it, minimise, run all `contestants` twice, sign and locate.
 
-    `drifts` says of a smaller case that it shows the target for another reason: it is not taken.
+    `drifts` says of a smaller case that it shows the target for another reason: it is not taken. Raises EndedError
+    when `ended` says so: nothing is known then. The `budget` ends the minimising alone.
     """
     try:
-        small = minimise(case, _probe(pool, target, drifts), budget=budget)
+        small = minimise(case, _probe(pool, target, drifts, ended), budget=budget)
     except NotInterestingError:
         return Investigation()
     job = msgspec.structs.replace(job_for(small.case, contestants), twice=True)
-    (trial,) = trials(pool, (job,))
+    (trial,) = trials(pool, (job,), ended=ended)
     unsteady = tuple(
         dict.fromkeys(one.contestant for one in (*trial.observations, *trial.whole) if one.status == "flaky")
     )
@@ -86,12 +88,12 @@ def investigate(
 
 
 def _probe(
-    pool: Pool, target: Target, drifts: Callable[[Case], bool]
+    pool: Pool, target: Target, drifts: Callable[[Case], bool], ended: Callable[[], bool]
 ) -> Callable[[Sequence[Case]], Sequence[bool]]:
     def probe(cases: Sequence[Case]) -> Sequence[bool]:
         straight = [case for case in cases if not drifts(case)]
         jobs = [msgspec.structs.replace(job_for(case, target.contestants), hasty=True) for case in straight]
-        seen = trials(pool, jobs)
+        seen = trials(pool, jobs, ended=ended)
         shown = {id(case) for case, trial in zip(straight, seen, strict=True) if target.seen_in(trial)}
         return [id(case) in shown for case in cases]
 

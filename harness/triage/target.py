@@ -2,7 +2,7 @@
 
 Two odd features in one archive make a split that nobody else has. So each broken invariant of a divergence
 becomes a target of its own, kept narrow: the contestants that are in it and the facet on which they part. Only
-those are run again and again; who else stands where is seen once, at the end.
+those are run again and again; who else stands where is seen at the end, on the small case.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ The second run is what makes the invariant of arrival visible: one contestant, o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -47,8 +47,11 @@ def job_for(case: Case, contestants: tuple[str, ...]) -> Job:
     return Job(archive=archive, contestants=contestants, world=case.world, schedule=case.schedule)
 
 
-def trials(pool: Pool, jobs: Iterable[Job]) -> Iterator[Trial]:
-    """Run `jobs` in `pool`, in order. Lazy, like `Pool.map`: jobs are pulled as cells come free."""
+def trials(pool: Pool, jobs: Iterable[Job], *, ended: Callable[[], bool] = lambda: False) -> Iterator[Trial]:
+    """Run `jobs` in `pool`, in order. Lazy, like `Pool.map`: jobs are pulled as cells come free.
+
+    Raises EndedError when `ended` says that the time is over before all of them have been run.
+    """
     scheduled: deque[bool] = deque()
 
     def doubled() -> Iterator[Job]:
@@ -58,7 +61,7 @@ def trials(pool: Pool, jobs: Iterable[Job]) -> Iterator[Trial]:
             if job.schedule != WHOLE:
                 yield msgspec.structs.replace(job, schedule=WHOLE)
 
-    answers = iter(pool.map(doubled()))
+    answers = iter(pool.map(doubled(), ended=ended))
     for job, observations in answers:
         whole: tuple[Observation, ...] = ()
         if scheduled.popleft():

@@ -161,6 +161,51 @@ def test_no_time_no_cases(pool: Pool, tmp_path: Path) -> None:
     assert (campaign.state.cases, campaign.new) == (0, [])
 
 
+class Clock:
+    """Stands still, but for the jump of a minute once `jump` says so."""
+
+    def __init__(self) -> None:
+        self.jump: Callable[[], bool] = lambda: False
+
+    def __call__(self) -> float:
+        return 60.0 if self.jump() else 0.0
+
+
+def test_an_investigation_ends_with_the_time_and_its_suspect_waits(
+    pool: Pool, finished: Path, tmp_path: Path
+) -> None:
+    run, clock = Run.create(str(tmp_path / "run"), ASKED), Clock()
+    campaign = Campaign(pool, run, NAMES, Bounds(cases=CASES, seconds=10), quiet, clock=clock)
+    asked = 0
+
+    def jump() -> bool:
+        nonlocal asked
+        asked += campaign.doing == "investigating"
+        return asked > 1  # the first asks whether to begin
+
+    clock.jump = jump
+    campaign.go()
+    run.close()
+    assert (campaign.state.cases, campaign.state.investigated, ids(tmp_path / "run")) == (CASES, 0, [])
+    assert campaign.state.due == campaign.state.waiting > 0
+    resumed = Run.resume(str(tmp_path / "run"))
+    go(pool, resumed, Bounds(cases=0))
+    assert set(ids(tmp_path / "run")) == set(ids(finished))
+
+
+def test_cases_in_flight_are_given_up_with_the_time_and_run_again(pool: Pool, tmp_path: Path) -> None:
+    run, clock = Run.create(str(tmp_path / "run"), ASKED), Clock()
+    campaign = Campaign(pool, run, NAMES, Bounds(cases=CASES, seconds=10), quiet, clock=clock)
+    clock.jump = lambda: campaign.state.cases >= 1
+    campaign.go()
+    run.close()
+    assert 1 <= campaign.state.cases < CASES
+    assert campaign.state.next_index == campaign.state.cases
+    resumed = Run.resume(str(tmp_path / "run"))
+    go(pool, resumed, Bounds(cases=CASES - resumed.state.cases))
+    assert resumed.state.cases == resumed.state.next_index == CASES
+
+
 def test_contestants_of_one_mind_give_no_findings(tmp_path: Path) -> None:
     names = ("extractor-compat", "extractor-compat")
     with Pool(available(names[:1]), cells=1) as pool:

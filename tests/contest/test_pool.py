@@ -15,7 +15,7 @@ import pytest
 
 from harness.contest import doctor
 from harness.contest.observation import Job
-from harness.contest.pool import BATCH, Limits, Pool
+from harness.contest.pool import BATCH, EndedError, Limits, Pool
 from harness.contest.registry import RegistryError
 from harness.contest.sandbox import SandboxError
 from harness.judge.compare import compare
@@ -227,3 +227,18 @@ def test_observations_do_not_depend_on_who_runs_them() -> None:
         first = [seen[0].tree for _, seen in one.map(jobs(30, "behave"))]
         second = [seen[0].tree for _, seen in two.map(jobs(30, "behave"))]
     assert first == second
+
+
+def test_when_the_time_is_over_what_is_in_flight_is_given_up(pool: Pool) -> None:
+    answered: list[Job] = []
+    answers = pool.map(jobs(20 * BATCH, "behave"), ended=lambda: len(answered) >= 3)
+    with pytest.raises(EndedError):
+        answered.extend(job for job, _ in answers)
+    assert 3 <= len(answered) < 20 * BATCH
+    assert [seen[0].status for _, seen in pool.map(jobs(3, "behave"))] == ["extracted"] * 3
+
+
+def test_who_hangs_does_not_hold_up_the_end() -> None:
+    # Nothing but `ended` could end this: the limit is an hour, and the contestant never answers.
+    with Pool([hostile("spin")], limits=Limits(time_s=3600)) as pool, pytest.raises(EndedError):
+        list(pool.map(jobs(1, "spin"), ended=lambda: True))
