@@ -111,6 +111,7 @@ class Compressed:
         self.name, self._limits = name, limits
         self._stream: _Decompressor | None = None
         self._read = 0
+        self._began = 0
         self._written = 0
         self._rest = b""
         self._padding = False
@@ -139,9 +140,7 @@ class Compressed:
         while data:
             if self._padding:
                 if data.strip(b"\0"):
-                    raise CompressionError(
-                        "compression.trailing", self._read, f"bytes that are no {self.name} follow"
-                    )
+                    raise self._trailing(data)
                 return
             if self._stream is None:
                 data = self._between(data)
@@ -157,10 +156,19 @@ class Compressed:
             else:
                 return
 
+    def _trailing(self, data: bytes) -> CompressionError:
+        """What is left of the input, less zeros at its start, is no stream of this kind."""
+        where = self._read - len(data.lstrip(b"\0"))
+        more = "something follows, and lzma has one stream"
+        return CompressionError(
+            "compression.trailing", where, more if self.name == "lzma" else f"bytes that are no {self.name} follow"
+        )
+
     def _fault(self, error: Exception) -> TarError:
+        """The offset is where the stream begins: how much was read when it showed depends on how it arrived."""
         if self.name in ("xz", "lzma", "zstd") and "memory" in str(error).lower():
-            return LimitError("limit.memory", self._read, f"{self.name}: {error}")
-        return CompressionError("compression.damaged", self._read, f"{self.name}: {error}")
+            return LimitError("limit.memory", self._began, f"{self.name}: {error}")
+        return CompressionError("compression.damaged", self._began, f"{self.name}: {error}")
 
     def _drain(self) -> Iterator[bytes]:
         """What a decompressor still holds of its input, because one piece was full."""
@@ -175,18 +183,19 @@ class Compressed:
 
     def _between(self, data: bytes) -> bytes:
         """At the place where a stream may begin. Waits for enough bytes to see which."""
-        if self.members and not data.strip(b"\0"):
+        if self.members and data[0] == 0:
             self._padding = True
             return data
         if self.members and self.name == "lzma":
-            raise CompressionError("compression.trailing", self._read, "something follows, and lzma has one stream")
+            raise self._trailing(data)
+        self._began = self._read - len(data)
         if self.name == "lzma":
             self._stream = self._begin()
             return data
         magic = dict(_MAGIC)[self.name]
         skipped = self.name == "zstd" and 0x50 <= data[0] <= 0x5F and _SKIPPABLE.startswith(data[1:4])
         if not skipped and not magic.startswith(data[: len(magic)]):
-            raise CompressionError("compression.trailing", self._read, f"bytes that are no {self.name} follow")
+            raise self._trailing(data)
         if len(data) < len(magic):
             self._rest = data
             return b""
@@ -209,24 +218,84 @@ class Compressed:
 
 
 class _Gzip:
-    """zlib's object with the interface that bz2's and lzma's have."""
+    """One member of a gzip file (RFC 1952), with the interface that bz2's and lzma's objects have.
+
+    The frame is read here and only the deflated data by zlib or isal: what they make of a frame depends on how it
+    arrives (isal loses its place in a header that comes in pieces, and both keep back data before a wrong sum).
+    """
 
     def __init__(self) -> None:
-        self._object = _zlib.decompressobj(wbits=31)
+        self._inflate = _zlib.decompressobj(wbits=-15)
+        self._begun = False
+        self._rest = b""
+        self._sum, self._size = 0, 0
         self.needs_input = True
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._object.eof)
-
-    @property
-    def unused_data(self) -> bytes:
-        return bytes(self._object.unused_data)
+        self.eof = False
+        self.unused_data = b""
 
     def decompress(self, data: bytes, max_length: int = PIECE, /) -> bytes:
-        piece = bytes(self._object.decompress(data or self._object.unconsumed_tail, max_length))
-        self.needs_input = not self._object.unconsumed_tail
-        return piece
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        if not self._begun:
+            length = _gzip_header(data)
+            if not length:
+                self._rest = data
+                return b""
+            self._begun = True
+            data = data[length:]
+        if not self._inflate.eof:
+            piece = bytes(self._inflate.decompress(data, max_length))
+            self._sum = _zlib.crc32(piece, self._sum)
+            self._size += len(piece)
+            if self._inflate.eof:
+                self._rest = self._inflate.unused_data
+                self.needs_input = len(self._rest) < _TRAILER
+            else:
+                self._rest = self._inflate.unconsumed_tail
+                self.needs_input = not self._rest and len(piece) < max_length
+            return piece
+        self.needs_input = len(data) < _TRAILER
+        if self.needs_input:
+            self._rest = data
+            return b""
+        if int.from_bytes(data[:4], "little") != self._sum:
+            raise ValueError("the data has another checksum (CRC-32) than its trailer says")
+        if int.from_bytes(data[4:_TRAILER], "little") != self._size & 0xFFFF_FFFF:
+            raise ValueError("the data has another size than its trailer says")
+        self.eof, self.unused_data = True, data[_TRAILER:]
+        return b""
+
+
+_TRAILER = 8
+"""Bytes behind the data of a gzip member: CRC-32 and size."""
+_LONGEST_HEADER = 1 << 17
+"""Bytes of a gzip header, of which a name and a comment may be as long as anybody likes."""
+
+
+def _gzip_header(data: bytes) -> int:
+    """How long the header is that `data` begins with; 0 when it is not all there yet. Raises ValueError."""
+    if len(data) > 2 and data[2] != 8:
+        raise ValueError(f"compression method {data[2]}")
+    if len(data) > 3 and data[3] & 0xE0:
+        raise ValueError("reserved flags are set")
+    end = 10
+    if len(data) < end:
+        return 0
+    if data[3] & 4:  # FEXTRA
+        end += 2 + int.from_bytes(data[end : end + 2], "little") if len(data) >= end + 2 else len(data)
+    for flag in (8, 16):  # FNAME, FCOMMENT
+        if data[3] & flag and end <= len(data):
+            end = data.find(b"\0", end) + 1 or len(data) + 1
+    if data[3] & 2:  # FHCRC
+        wanted = zlib.crc32(data[:end]) & 0xFFFF
+        if len(data) >= end + 2 and int.from_bytes(data[end : end + 2], "little") != wanted:
+            raise ValueError("the header has another checksum than it says")
+        end += 2
+    if len(data) >= end:
+        return end
+    if len(data) > _LONGEST_HEADER:
+        raise ValueError(f"a header of more than {_LONGEST_HEADER} bytes")
+    return 0
 
 
 def opened(start: bytes, limits: Limits) -> Plain | Compressed:

@@ -485,3 +485,48 @@ def test_progress_sees_every_row_when_it_is_complete(tmp_path: Path) -> None:
     seen: list[Row] = []
     report = extract(pieces(ARCHIVE, 100), tmp_path, progress=seen.append)
     assert seen == report.members
+
+
+def gzip_framed(flags: int, fields: bytes, *, wrong_sum: bool = False, wrong_size: bool = False) -> bytes:
+    """ARCHIVE as a gzip member with these flags and fields in its header (RFC 1952, 2.3)."""
+    plain = gzip.compress(ARCHIVE, mtime=0)
+    header = b"\x1f\x8b\x08" + bytes([flags]) + bytes(6) + fields
+    if flags & 2:
+        header += (zlib.crc32(header) & 0xFFFF).to_bytes(2, "little")
+    total, size = plain[-8:-4], plain[-4:]
+    return header + plain[10:-8] + (bytes(4) if wrong_sum else total) + (bytes(4) if wrong_size else size)
+
+
+FRAMES = {
+    "all-fields": (gzip_framed(0x1E, b"\x05\0extra" + b"name\0" + b"comment\0"), "", -1),
+    "name-only": (gzip_framed(0x08, b"name\0"), "", -1),
+    "extra-only": (gzip_framed(0x04, b"\0\0"), "", -1),
+    "wrong-sum": (gzip_framed(0, b"", wrong_sum=True), "compression.damaged", 0),
+    "wrong-size": (gzip_framed(0, b"", wrong_size=True), "compression.damaged", 0),
+    "wrong-sum-of-the-header": (gzip_framed(0, b"")[:3] + b"\x02" + bytes(8) + b"x", "compression.damaged", 0),
+    "reserved-flag": (gzip_framed(0x20, b""), "compression.damaged", 0),
+    "other-method": (b"\x1f\x8b\x07" + bytes(20), "compression.damaged", 0),
+    "endless-name": (b"\x1f\x8b\x08\x08" + b"n" * (1 << 18), "compression.damaged", 0),
+    "junk-behind-zeros": (gzip.compress(ARCHIVE) + bytes(5) + b"x", "compression.trailing", 5),
+    "junk-in-a-second-one": (gzip.compress(ARCHIVE) + b"\x1f\x8b\x07", "compression.damaged", 0),
+}
+"""A gzip file, the code of its error, and the error's offset behind the first member (or from the start, below)."""
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+@pytest.mark.parametrize("name", FRAMES)
+def test_a_gzip_frame_arrives_in_pieces(tmp_path: Path, name: str, step: int) -> None:
+    data, code, offset = FRAMES[name]
+    step = max(step, len(data) // 10_000)
+    pieces = (data[at : at + step] for at in range(0, len(data), step))
+    report = Report()
+    said, where = "", -1
+    try:
+        extract(pieces, tmp_path / "dest", report=report)
+    except CompressionError as error:
+        said, where = error.code, error.offset
+    behind = len(gzip.compress(ARCHIVE)) if name.startswith("junk") else 0
+    assert (said, where) == (code, offset + behind if code else -1)
+    # The sums come last: what was read before them is there, however it arrived.
+    whole = code == "" or (name.startswith(("junk", "wrong-sum", "wrong-size")) and not name.endswith("header"))
+    assert [row.path for row in report.members] == ([row.path for row in check(ARCHIVE).members] if whole else [])
