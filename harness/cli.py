@@ -36,6 +36,7 @@ from .contest.observation import Job, Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, everyone
 from .contest.sandbox import SandboxError
+from .curating import corpus
 from .generating import features_command, generate_command
 from .installing import install_command, try_command
 from .judge.compare import Divergence
@@ -494,6 +495,7 @@ main.add_command(conformance_command)
 main.add_command(report_command)
 main.add_command(versus_command)
 main.add_command(nightly_command)
+main.add_command(corpus)
 
 
 @main.command()

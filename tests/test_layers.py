@@ -21,6 +21,7 @@ ORDER = (
     "report",
     "generating",
     "corpus",
+    "curating",
     "installing",
     "triaging",
     "bisecting",

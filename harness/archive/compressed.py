@@ -25,6 +25,13 @@ MAGIC: tuple[tuple[str, bytes], ...] = (
     ("zstd", b"\x28\xb5\x2f\xfd"),
 )
 
+UNOPENED: tuple[tuple[str, bytes], ...] = (
+    ("lzip", b"LZIP"),
+    ("lz4", b"\x04\x22\x4d\x18"),
+    ("compress", b"\x1f\x9d"),
+)
+"""Compressions that are told, but not taken off here."""
+
 
 def _zstd() -> Any:
     for name in ("compression.zstd", "backports.zstd"):
@@ -92,8 +99,15 @@ def _expand(name: str, data: bytes) -> bytes:
 
 
 def compression_of(data: bytes) -> str:
-    """The name of the compression that `data` begins with, empty for none."""
+    """The name of the compression that `data` begins with, of those that can be taken off; empty for none."""
     return next((name for name, magic in MAGIC if data.startswith(magic)), "")
+
+
+def outer(data: bytes) -> str:
+    """The name of the compression around `data`, whoever can take it off; empty for none, and for a tar header."""
+    if looks_like_header(data):
+        return ""
+    return next((name for name, magic in (*MAGIC, *UNOPENED) if data.startswith(magic)), "")
 
 
 def looks_like_tar(data: bytes) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .recipe import BLOCK
+
 _UNESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|n|\\|.?)", re.DOTALL)
 _ESCAPES = {byte: f"\\x{byte:02x}" for byte in range(256) if not 32 <= byte < 127} | {10: "\\n", 92: "\\\\"}
 _TABLE = {byte: _ESCAPES.get(byte, chr(byte)) for byte in range(256)}
@@ -50,8 +52,34 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "\\x27") + "'"
 
 
+BLOCKS = 32
+"""Equal blocks in a row from which on they are a repetition. (`_RUN` finds repetitions of few bytes only.)"""
+
+
+def _same_blocks(data: bytes) -> tuple[int, int]:
+    """Where the longest run of equal blocks begins, and how many they are; 0, 0: there are fewer than BLOCKS."""
+    found, start = (0, 0), 0
+    blocks = [data[at : at + BLOCK] for at in range(0, len(data) - BLOCK + 1, BLOCK)]
+    for index in range(1, len(blocks) + 1):
+        if index == len(blocks) or blocks[index] != blocks[start]:
+            if index - start >= BLOCKS and index - start > found[1]:
+                found = (start * BLOCK, index - start)
+            start = index
+    return found
+
+
 def bytes_toml(data: bytes) -> str:
     """Bytes as a TOML string, or as an array of pieces where something repeats."""
+    if len(data) >= BLOCKS * BLOCK:
+        at, times = _same_blocks(data)
+        unit = data[at : at + BLOCK]
+        if times and not _RUN.fullmatch(unit):
+            stop = at + times * BLOCK
+            around = [bytes_toml(piece) for piece in (data[:at], data[stop:])]
+            middle = f"{{ of = {bytes_toml(unit)}, times = {times} }}"
+            pieces = [around[0].removeprefix("[").removesuffix("]")] if at else []
+            pieces += [middle, *([around[1].removeprefix("[").removesuffix("]")] if stop < len(data) else [])]
+            return "[" + ", ".join(pieces) + "]"
     pieces, at = [], 0
     for match in _RUN.finditer(data) if len(data) >= 32 else ():
         if match.start() > at:

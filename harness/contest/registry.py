@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..archive.compressed import outer
 from ..archive.recipe import BLOCK
 from .cache import DRIVERS, Build, home, record, versions
 from .interpreters import interpreters, named
@@ -111,6 +112,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Words behind its command (and that of its driver) for another of MODES: `NAME:MODE` is then a contestant."""
     lacks: dict[str, str] = {}
     """Kinds of member (`symlink`, `hardlink`) that it cannot extract, and why: it gets no archive with them."""
+    reads: tuple[str, ...] | None = None
+    """Compressions that it takes off by itself (names of `archive.compressed`): it gets no archive in another one.
+    None: nobody has said, so it gets them all."""
     version: Version = Version()
     env: dict[str, str] = {}
     refuses_with: tuple[int, ...] = ()
@@ -135,10 +139,14 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         return text
 
     def lacking(self, archive: bytes) -> str:
-        """Why it cannot be given this archive; empty: it can.
+        """Why it cannot be given this archive; empty: it can. One in a compression is judged by that alone.
 
         Every block that looks like a header with such a type counts, also inside a body: better one row too few.
         """
+        compression = outer(archive)
+        if compression:
+            given = self.reads is None or compression in self.reads
+            return "" if given else f"it does not take {compression} off"
         for kind, why in self.lacks.items():
             flag = KINDS[kind][0]
             for at in range(0, len(archive) - BLOCK + 1, BLOCK):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -16,12 +17,21 @@ FLAGS, DIMENSIONS = "flags.toml", "dimensions.toml"
 NO_TOPICS = frozenset(("results", "schema"))
 """Directories of the corpus that hold no cases."""
 
+T = TypeVar("T")
+
 
 class Flag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is at stake in a case: what goes wrong for whom, and where one can read of it."""
 
     effect: str
     links: tuple[str, ...] = ()
+
+
+class Dimensions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What can vary in an archive: what cases show, and what none can show and is looked at elsewhere."""
+
+    shown: dict[str, str]
+    elsewhere: dict[str, str]
 
 
 class Shelved(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +45,12 @@ class Shelved(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def topic(self) -> str:
         """The directory it is in."""
-        return os.path.basename(os.path.dirname(self.path))
+        return os.path.basename(os.path.dirname(os.path.abspath(self.path)))
+
+    @property
+    def place(self) -> str:
+        """What its id has to be: its topic and its name."""
+        return f"{self.topic}/{os.path.basename(self.path).removesuffix('.toml')}"
 
 
 def _read(path: Path) -> bytes:
@@ -49,32 +64,33 @@ def _read(path: Path) -> bytes:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from error
 
 
-def _table(root: Path, name: str, type_: type[dict[str, Flag]] | type[dict[str, str]]) -> dict[str, object]:
-    path = root / name
+def _table(root: str, name: str, type_: type[T]) -> T:
+    path = Path(root) / name
     try:
-        return dict(msgspec.toml.decode(_read(path), type=type_))
+        return msgspec.toml.decode(_read(path), type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(str(path), str(error)) from error
 
 
 def flags(root: str) -> dict[str, Flag]:
     """The flags of the corpus at `root`, by name. Raises InputError for a file that is missing or wrong."""
-    return {
-        name: flag for name, flag in _table(Path(root), FLAGS, dict[str, Flag]).items() if isinstance(flag, Flag)
-    }
+    return _table(root, FLAGS, dict[str, Flag])
 
 
-def dimensions(root: str) -> dict[str, str]:
-    """The dimensions of a tar archive, in order, with what each comprises. Raises InputError as `flags` does."""
-    return {name: str(words) for name, words in _table(Path(root), DIMENSIONS, dict[str, str]).items()}
+def dimensions(root: str) -> Dimensions:
+    """The dimensions of a tar archive, in order. Raises InputError as `flags` does."""
+    return _table(root, DIMENSIONS, Dimensions)
 
 
 def paths(root: str) -> list[str]:
-    """The files of all cases below `root`, sorted by their bytes: `topic/name.toml`."""
-    found = []
-    for topic in os.scandir(root):
-        if topic.is_dir() and topic.name not in NO_TOPICS and not topic.name.startswith("."):
-            found += [entry.path for entry in os.scandir(topic.path) if entry.name.endswith(".toml")]
+    """The files of all cases below `root`, sorted by their bytes: `topic/name.toml`. Raises InputError for none."""
+    found: list[str] = []
+    try:
+        for topic in os.scandir(root):
+            if topic.is_dir() and topic.name not in NO_TOPICS and not topic.name.startswith("."):
+                found += [entry.path for entry in os.scandir(topic.path) if entry.name.endswith(".toml")]
+    except OSError as error:
+        raise InputError(root, f"cannot be read: {error.strerror}; name the directory of a corpus") from error
     return sorted(found, key=os.fsencode)
 
 

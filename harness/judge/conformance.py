@@ -29,6 +29,9 @@ MUST = "must"
 NOT_APPLIED = "the schedule was not applied"
 """How the note of a contestant begins to which the bytes did not come as the case says."""
 
+TOO_DEEP = "too deep to be recorded"
+"""What a note says of a tree that the snapshot holds only in part: nobody can say whether it is right."""
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one contestant made of one case.
@@ -183,6 +186,9 @@ def _not_run(case: Case, observation: Observation) -> str:
     """Why this observation says nothing of the case; empty: it does."""
     if observation.status in NOT_COMPARED and observation.status != "flaky":
         return f"{observation.status}: {observation.error}" if observation.error else observation.status
+    deep = next((note for note in observation.notes if TOO_DEEP in note), "")
+    if deep and observation.status == "extracted":
+        return deep
     if case.schedule != WHOLE:
         return next((note for note in observation.notes if note.startswith(NOT_APPLIED)), "")
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import sys
@@ -195,6 +196,21 @@ def test_what_it_lacks_it_is_not_given(flag: bytes, magic: bytes, status: str) -
         (seen,) = opened.run(Job(archive=archive, contestants=("behave",)))
     assert seen.status == status
     assert (seen.error == "it cannot extract a symlink: it has none") == (status == "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("reads", "status"),
+    [(None, "refused"), (("gzip",), "refused"), (("xz",), "unavailable"), ((), "unavailable")],
+    ids=["unknown", "read", "another", "none"],
+)
+def test_a_compression_that_it_does_not_read(reads: tuple[str, ...] | None, status: str) -> None:
+    lacking = Table(reads=reads).lacking(gzip.compress(bytes(1024)))
+    assert lacking == ("it does not take gzip off" if status == "unavailable" else "")
+
+
+def test_a_member_called_like_a_compressed_file_is_no_compression() -> None:
+    header = (b"BZh.txt".ljust(257, b"\0") + b"ustar\0").ljust(512, b"\0")
+    assert Table(reads=()).lacking(header) == ""
 
 
 def test_what_no_checksum_says_to_be_a_header_is_none() -> None:

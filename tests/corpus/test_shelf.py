@@ -8,7 +8,7 @@ from harness.archive.cases import InputError
 from harness.archive.text import CaseError
 from harness.corpus import shelf
 
-ROOT = str(Path(__file__).resolve().parents[2] / "corpus")
+from .corpora import ROOT
 
 
 def test_flags_have_an_effect_and_a_link() -> None:
@@ -34,6 +34,8 @@ def test_flags_that_are_wrong(tmp_path: Path, text: str, words: str) -> None:
 def test_no_corpus(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--corpus"):
         shelf.flags(str(tmp_path))
+    with pytest.raises(InputError, match="name the directory"):
+        shelf.paths(str(tmp_path / "missing"))
 
 
 def test_cases_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
@@ -41,9 +43,7 @@ def test_cases_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / f"{name}.toml").write_text("title = 'x'\n")
     (tmp_path / "a" / "notes.txt").write_text("no case")
-    found = [(one.topic, one.case.title) for one in shelf.cases(str(tmp_path))]
-    assert found == [("a", "x"), ("a", "x"), ("b", "x")]
-    assert [Path(path).name for path in shelf.paths(str(tmp_path))] == ["B.toml", "y.toml", "x.toml"]
+    assert [one.place for one in shelf.cases(str(tmp_path))] == ["a/B", "a/y", "b/x"]
 
 
 def test_a_case_that_is_none(tmp_path: Path) -> None:

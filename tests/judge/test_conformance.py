@@ -180,6 +180,12 @@ def test_failures(case: Case, observation: Observation, never: tuple[str, ...], 
             "the schedule was not applied: it seeks",
             id="schedule",
         ),
+        pytest.param(
+            TREE,
+            extracted("c", notes=("1 directories too deep to be recorded, first 'd'",)),
+            "1 directories too deep to be recorded, first 'd'",
+            id="deep-tree",
+        ),
     ],
 )
 def test_what_was_not_run(case: Case, observation: Observation, reason: str) -> None:

@@ -1,0 +1,167 @@
+"""The corpus itself: what it must hold, and what our extractor makes of it in both policies."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from harness.archive.expect import REFUSE
+from harness.contest.pool import Pool
+from harness.contest.registry import available
+from harness.corpus import measure, shelf
+from harness.corpus.shelf import Shelved
+from harness.judge.conformance import Verdict
+
+from .corpora import ROOT
+
+OURS = ("extractor-strict", "extractor-compat")
+
+
+@functools.cache
+def everything() -> tuple[Shelved, ...]:
+    return tuple(shelf.cases(ROOT))
+
+
+def test_there_are_enough_and_of_every_topic() -> None:
+    topics = Counter(one.topic for one in everything())
+    assert sum(topics.values()) >= 300
+    assert min(topics.values()) >= 8, topics
+
+
+BUGS = [
+    "cpython/issues/83869",
+    "CVE-2019-20907",
+    "CVE-2026-11972",
+    "CVE-2025-4435",
+    "CVE-2025-4330",
+    "CVE-2025-4517",
+    "CVE-2025-4138",
+    "CVE-2025-62518",
+    "tar-rs/pull/228",
+    "GHSA-3pv8-6f4r-ffg2",
+    "tar-rs/issues/265",
+    "tokio-tar/commit/27e6ff7",
+    "DIFF-023",
+    "PR#2",
+    "DIFF-024",
+    "DIFF-030",
+    "tar-rs/pull/249",
+    "DIFF-034",
+    "tokio-tar/pull/40",
+    "TAR-IS-071",
+    "DIFF-029",
+    "DIFF-013",
+    "DIFF-031",
+    "DIFF-002",
+    "#1569",
+    "libarchive/commit/36a53097",
+    "80f126c9",
+    "#2360",
+    "#2405",
+    "CVE-2026-42496",
+    "#2477",
+    "CVE-2026-32288",
+    "CVE-2023-42503",
+    "CVE-2021-35517",
+    "plexus-archiver",
+    "CVE-2026-53655",
+    "CVE-2026-59875",
+    "CVE-2026-59874",
+    "CVE-2026-59873",
+    "CVE-2024-28863",
+    "CVE-2026-29786",
+    "tar-stream/pull/83",
+    "tar-fs-root",
+    "tar-fs-setuid",
+    "CVE-2020-12265",
+    "CVE-2025-69874",
+    "CVE-2026-31802",
+    "CVE-2025-59343",
+    "CVE-2021-37701",
+    "modern-tar-chain",
+    "CVE-2026-39245",
+    "node-tar/commit/e02a4e9",
+    "GHSA-3cv2-h65g-fgmm",
+    "dignifiedquire",
+    "GHSA-fp55-jw48-c537",
+    "uv/issues/5450",
+    "CMake",
+    "CVE-2025-8869",
+    "uv/releases/tag/0.11.25",
+]
+"""Fixed bugs that have a case: a CVE, or the end of an address."""
+
+SPELLED = {
+    "PR#2": "astral PR 2:",
+    "tar-fs-root": "(root entry)",
+    "tar-fs-setuid": "(setuid bits)",
+    "modern-tar-chain": "modern-tar 0.7.2 (symlink chain)",
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_fixed_bug_has_a_case(bug: str) -> None:
+    words = SPELLED.get(bug, bug)
+    assert [one.case.id for one in everything() if any(words in source for source in one.case.source)]
+
+
+def ours(shelved: Sequence[Shelved]) -> list[tuple[Shelved, str, Verdict]]:
+    """Every case with what our extractor makes of it now, in words: strict first."""
+    contestants = available(OURS)
+    jobs = [measure.jobs(one.case, OURS) for one in shelved]
+    found = []
+    with Pool(contestants, cells=1) as pool:
+        results = pool.map(job for group in jobs for job in group)
+        for one, group in zip(shelved, jobs, strict=True):
+            runs = [next(results)[1] for _ in group]
+            for verdict, observation in zip(measure.verdicts(one.case, runs), runs[0], strict=True):
+                found.append((one, measure.in_words(verdict, observation), verdict))
+    return found
+
+
+@functools.cache
+def measured() -> tuple[tuple[Shelved, str, Verdict], ...]:
+    return tuple(ours(everything()))
+
+
+def test_our_extractor_does_what_every_case_says_that_it_does() -> None:
+    """When this fails, the extractor does something else: look at it, then run
+    `tarbiter corpus measure --with extractor-strict,extractor-compat`.
+    """
+    differ = [
+        f"{one.case.id}: {verdict.contestant}: {words}; {verdict.detail}"
+        for one, words, verdict in measured()
+        if verdict.mark != "not-run"
+        and not any(name.startswith(verdict.contestant) for name in one.case.seen.get(words, ()))
+    ]
+    assert differ == []
+
+
+def test_our_extractor_breaks_nothing_and_makes_no_tree_that_is_wrong() -> None:
+    wrong = [
+        f"{one.case.id}: {verdict.contestant}: {words}"
+        for one, words, verdict in measured()
+        if verdict.never or (verdict.mark == "fail" and words == "fails: another tree")
+    ]
+    assert wrong == []
+
+
+def test_our_extractor_refuses_what_must_be_refused() -> None:
+    wrong = [
+        f"{one.case.id}: {verdict.contestant}"
+        for one, _, verdict in measured()
+        if one.case.expect.must == REFUSE and verdict.mark == "fail"
+    ]
+    assert wrong == []
+
+
+def test_compat_takes_every_archive_with_one_meaning_but_sparse_files() -> None:
+    wrong = [
+        one.case.id
+        for one, _, verdict in measured()
+        if verdict.contestant == "extractor-compat" and verdict.mark == "fail" and one.topic != "sparse"
+    ]
+    assert wrong == ["schedules/sparse-one-byte"]
