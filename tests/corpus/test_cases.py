@@ -128,8 +128,9 @@ def measured() -> tuple[tuple[Shelved, str, Verdict], ...]:
 
 
 def test_our_extractor_does_what_every_case_says_that_it_does() -> None:
-    """When this fails, the extractor does something else: look at it, then run
-    `tarbiter corpus measure --with extractor-strict,extractor-compat`.
+    """Fails when the extractor does something else than before.
+
+    Look at it, then run `tarbiter corpus measure --with extractor-strict,extractor-compat`.
     """
     differ = [
         f"{one.case.id}: {verdict.contestant}: {words}; {verdict.detail}"
