@@ -181,12 +181,15 @@ def test_an_escape_is_found_with_its_direction(run: Versus) -> None:
     assert {aspect.new for aspect in escapes} == {""}
 
 
-def test_a_run_that_goes_on_ends_where_a_whole_one_does(pool: Pool, run: Versus) -> None:
+def test_a_run_that_goes_on_keeps_what_it_has(pool: Pool) -> None:
+    """What minimising comes to in its 20 seconds may differ; what was found, and how far it came, does not."""
     first = Versus(pool, (PAIR,), 7)
     list(first.go(cases=64))
+    found = [one.id for one in first.changes]
     second = Versus(pool, (PAIR,), 7, changes=first.changes, progress=first.state)
     list(second.go(cases=120))
-    assert [found.id for found in second.changes] == [found.id for found in run.changes]
+    assert second.state.cases == second.state.next_index == 120
+    assert [one.id for one in second.changes][: len(found)] == found != []
 
 
 def test_nothing_is_found_where_nothing_differs(pool: Pool) -> None:
