@@ -97,11 +97,18 @@ def _numbers(part: Part) -> int:
     return sum(abs(value) for value in values if isinstance(value, int))
 
 
-def _candidates(case: Case, reduce: Pass, rejected: set[Weight]) -> Iterator[tuple[Weight, Case]]:
-    """What a pass offers, less what is not smaller, was rejected already, or has no bytes."""
+def _candidates(
+    case: Case, reduce: Pass, rejected: set[Weight], ended: Callable[[], bool]
+) -> Iterator[tuple[Weight, Case]]:
+    """What a pass offers, less what is not smaller, was rejected already, or has no bytes; none once it `ended`.
+
+    Weighing the offers for a case of thousands of parts takes longer than running them.
+    """
     limit = weight(case)
     offered = set()
     for candidate in reduce(case):
+        if ended():
+            return
         try:
             mass = weight(candidate)
             if mass >= limit or mass in rejected or mass in offered:
@@ -131,7 +138,7 @@ def minimise(
             smaller: Case | None = case
             while smaller is not None:
                 case, smaller = smaller, None
-                offers = _candidates(case, reduce, rejected)
+                offers = _candidates(case, reduce, rejected, budget.ended)
                 while smaller is None and (batch := list(itertools.islice(offers, budget.width))):
                     if probes >= budget.probes or budget.ended():
                         return Minimised(case=case, probes=probes, complete=False)
@@ -143,5 +150,7 @@ def minimise(
                             rejected.add(mass)
                         elif smaller is None:
                             smaller = candidate
+                if smaller is None and budget.ended():  # perhaps in the middle of what the pass had to offer
+                    return Minimised(case=case, probes=probes, complete=False)
         if case == before:
             return Minimised(case=case, probes=probes, complete=True)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 import pytest
@@ -166,6 +166,28 @@ def test_a_budget_ends_it_and_says_so() -> None:
     assert not found.complete
     assert directory_with_size(found.case)
     assert weight(found.case) < weight(start)
+
+
+def test_a_budget_ends_it_between_two_offers_of_a_pass() -> None:
+    """None of these offers is smaller, so that no batch is ever full: a clock is looked at all the same."""
+    offered: list[Case] = []
+    asked = 0
+
+    def endless(one: Case) -> Iterator[Case]:
+        for _ in range(1000):
+            offered.append(one)
+            yield one
+
+    def ended() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 5
+
+    start = case(Member(name=b"a"))
+    small = minimise(start, probe(lambda _: True), budget=Budget(ended=ended), passes=(endless,))
+    assert small.case == start
+    assert not small.complete
+    assert len(offered) == 6
 
 
 def test_every_pass_offers_something() -> None:
