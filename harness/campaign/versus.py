@@ -32,8 +32,8 @@ from ..triage.explain import causes
 from ..triage.minimise import Budget, NotInterestingError, minimise
 from ..triage.trial import Trial, job_for, trials
 
-SLICE = 64
-"""Cases between two looks at what was suspicious: the next checkpoint."""
+SLICE = 16
+"""Cases between two looks at what was suspicious: the next checkpoint. Suspects are lost when time ends."""
 
 PROBES = 600
 """Probes that making one aspect small may take."""
