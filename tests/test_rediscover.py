@@ -45,10 +45,10 @@ def test_what_is_not_looked_for_names_its_versions(bug: Bug) -> None:
 
 
 def test_campaigns_take_the_oldest_versions_first() -> None:
-    rows = groups(tuple(BUGS.values()))["node-tar"]
+    rows = groups(tuple(BUGS.values()))["node-tar-sync"]
     versions = [pair.old for pair in pairs(rows)]
-    assert versions[0] == "node-tar@6.1.2"
-    assert versions.index("node-tar@7.5.9") < versions.index("node-tar@7.5.10")
+    assert versions[0] == "node-tar-sync@6.1.2"
+    assert versions.index("node-tar-sync@7.5.9") < versions.index("node-tar-sync@7.5.10")
 
 
 # Oracles -------------------------------------------------------------------------------------------------------
