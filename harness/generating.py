@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .archive.case import Case
-from .archive.encode import encode_bytes
+from .archive.cases import bytes_of
 from .archive.text import dumps
 from .campaign.runs import RunError, write
 from .campaign.store import Store
@@ -74,7 +74,7 @@ def generate_command(
     made = cases(seed, start=start, features=features or None, one_large_in=large)
     total = 0
     for one in itertools.islice(made, count):
-        archive = encode_bytes(one.case.recipe)
+        archive = bytes_of(one.case)
         total += len(archive)
         files = {"toml": dumps(_words(one)).encode(), "tar": archive}
         for kind, data in files.items():
@@ -91,7 +91,7 @@ def example(feature: Feature) -> str:
     """What a feature makes of an ordinary archive, its parameters at their first values, as TOML."""
     draft = Draft([ordinary("dir", b"dir", 0), ordinary("file", b"a", 5)])
     apply(feature.name, draft, {key: values[0] for key, values in feature.parameters.items()})
-    return dumps(Case(recipe=draft.recipe(), world=draft.world, schedule=draft.schedule))
+    return dumps(draft.case())
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

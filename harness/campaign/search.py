@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ..archive.encode import encode_bytes
+from ..archive.cases import bytes_of
 from ..archive.text import dumps, loads
 from ..generate.choices import below, seeded, weighted
 from ..generate.mutate import mutant
@@ -102,7 +102,7 @@ class Search:
     def add(self, generated: Generated, worth: int = SEED_WORTH) -> bool:
         """Put a case into the pool; False for one that is there, or too large."""
         bare = msgspec.structs.replace(generated.case, id="", title="", why="", source=(), flags=())
-        if len(encode_bytes(bare.recipe)) > LARGEST:
+        if len(bytes_of(bare)) > LARGEST:
             return False
         text = dumps(bare)
         if text in self._texts:

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
-from ..archive.case import Schedule, World
+from ..archive.case import Case, Schedule, World
 from ..archive.encode import encode_bytes
+from ..archive.layers import Layer
 from ..archive.recipe import End, Header, Long, Member, MemberKind, Part, Pax, Raw, Recipe, Record
 from ..archive.wire import FORMATS
 
@@ -95,17 +96,19 @@ class Draft:
         self.parts = parts
         self.end = 2
         self.tail = b""
-        self.wrap: Callable[[bytes], bytes] | None = None
-        """What the whole archive is put into, once all features are applied."""
+        self.wrap: Callable[[bytes], tuple[Layer, ...]] | None = None
+        """The layers that the archive is put into, given its bytes once all features are applied."""
         self.world = World()
         self.schedule = Schedule()
 
-    def recipe(self) -> Recipe:
-        """The recipe as it stands. A wrapped archive is raw bytes: nothing in them is a part any more."""
-        plain = self._plain()
-        return plain if self.wrap is None else Recipe((Raw(self.wrap(encode_bytes(plain))),), 0)
+    def case(self) -> Case:
+        """The case as it stands."""
+        recipe = self.recipe()
+        layers = () if self.wrap is None else self.wrap(encode_bytes(recipe))
+        return Case(recipe=recipe, layers=layers, world=self.world, schedule=self.schedule)
 
-    def _plain(self) -> Recipe:
+    def recipe(self) -> Recipe:
+        """The recipe as it stands, without the layers around it."""
         parts = [*self.parts, Raw(self.tail)] if self.tail and not self.end else self.parts
         if self.tail and self.end:
             return Recipe((*self.parts, End(self.end), Raw(self.tail)), 0)

@@ -35,6 +35,11 @@ class Mutated(msgspec.Struct, frozen=True, kw_only=True):
     borrowed: tuple[int, ...] = ()
 
 
+def _shown(case: Case) -> tuple[object, ...]:
+    """What of a case an extractor gets to see."""
+    return case.recipe, case.layers, case.world, case.schedule
+
+
 def mutate(choices: Choices, parent: Case, others: Sequence[Case]) -> Mutated:
     """A neighbour of `parent`, perhaps with parts of `others` (which may be empty). The choices alone decide.
 
@@ -52,7 +57,7 @@ def mutate(choices: Choices, parent: Case, others: Sequence[Case]) -> Mutated:
                 break
             work.restore(saved)
     case = work.case()
-    if not used or (case.recipe, case.world, case.schedule) == (parent.recipe, parent.world, parent.schedule):
+    if not used or _shown(case) == _shown(parent):
         # One undid another, or nothing applied: a member more is always possible.
         extra: Member = ordinary("file", NAMES[below(choices, len(NAMES))], 5)
         case = msgspec.structs.replace(case, recipe=Recipe((*case.recipe.parts, extra), case.recipe.end))

@@ -136,7 +136,7 @@ def build(
         values = draw(choices, FEATURES[name])
         apply(name, draft, values)
         used.append(Applied(name, values))
-    return Case(recipe=draft.recipe(), world=draft.world, schedule=draft.schedule), tuple(used)
+    return draft.case(), tuple(used)
 
 
 def case_at(

@@ -45,7 +45,7 @@ def bent(tree: list[Part], applied: Sequence[tuple[str, dict[str, Any]]]) -> Cas
     draft = Draft(list(tree))
     for name, values in applied:
         apply(name, draft, values)
-    return Case(recipe=draft.recipe(), world=draft.world, schedule=draft.schedule)
+    return draft.case()
 
 
 @st.composite
@@ -65,5 +65,5 @@ def cases(
 def recipes(
     *, features: tuple[str, ...] = tuple(FEATURES), fewest: int = 0, most: int = 4, largest: int = 6
 ) -> st.SearchStrategy[Recipe]:
-    """The recipe of `cases`, without world and schedule."""
+    """The recipe of `cases`, without layers, world and schedule."""
     return cases(features=features, fewest=fewest, most=most, largest=largest).map(lambda case: case.recipe)

@@ -19,6 +19,7 @@ import sys
 import msgspec
 
 from ..archive.case import World
+from ..archive.cases import bytes_of
 from ..archive.encode import encode
 from ..archive.inspect import annotate, render
 from ..archive.text import loads
@@ -74,7 +75,7 @@ def _word(word: str) -> str:
 
 def _checked(pool: Pool, kept: Kept, seen: Observation, line: str, script: Contestant) -> Script:
     case = loads(kept.case)
-    job = Job(archive=encode(case.recipe).data, contestants=(script.name,), world=case.world)
+    job = Job(archive=bytes_of(case), contestants=(script.name,), world=case.world)
     (shown,) = pool.run(job)
     parted = [facet for facet in SAME if differences(facet, _as(seen), _as(shown))]
     if parted:
@@ -159,7 +160,7 @@ def export(kept: Kept, where: str) -> tuple[Script, ...]:
     lines = scripts(kept)
     part = f"{where}.{os.getpid()}.part"
     files = {
-        "archive.tar": encode(loads(kept.case).recipe).data,
+        "archive.tar": bytes_of(loads(kept.case)),
         "case.toml": kept.case.encode(),
         "README.md": readme(kept, lines).encode(),
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..archive.case import CANARY, SIBLING, WHOLE, Case, World
+from ..archive.layers import Layer
 from ..archive.recipe import End, Header, Long, Member, Part, Pax, Raw, Record
 from ..judge.facets import clean
 
@@ -153,6 +154,11 @@ def causes(case: Case) -> tuple[str, ...]:
     found.update(_relations(case))
     if case.recipe.end != 2:
         found.add("end of archive: " + ("none" if not case.recipe.end else "another number of zero blocks"))
+    found.update(
+        f"compressed: {layer.kind}{'' if layer == Layer(kind=layer.kind) else ', odd'}" for layer in case.layers
+    )
+    if len(case.layers) > 1:
+        found.add("compressed more than once")
     if case.world != World():
         found.update(f"world {placed.kind}" for placed in case.world.placed)
         plain = World(placed=case.world.placed)

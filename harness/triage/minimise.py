@@ -13,7 +13,8 @@ from typing import TypeAlias
 import msgspec
 
 from ..archive.case import WHOLE, Case, World
-from ..archive.encode import encode_bytes
+from ..archive.cases import bytes_of
+from ..archive.layers import Layer
 from ..archive.recipe import Header, Member, Part, Pax, Raw, RecipeError
 from ..archive.text import dumps
 from .passes import PASSES, Pass
@@ -53,8 +54,8 @@ def weight(case: Case) -> Weight:
     parts = case.recipe.parts
     fields = sum(map(set_fields, parts)) + (case.recipe.end != 2)
     fields += (case.world != World()) * 2 + (case.schedule != WHOLE) * 2
-    fields += len(case.world.placed) + len(case.schedule.chunks)
-    size = sum(map(_bytes, parts))
+    fields += len(case.world.placed) + len(case.schedule.chunks) + sum(map(_layer_fields, case.layers))
+    size = sum(map(_bytes, parts)) + sum(map(_layer_bytes, case.layers))
     text = dumps(msgspec.structs.replace(case, id="", title="", why="", source=(), flags=()))
     letters = len(set(text))
     return (len(parts), fields, size, letters, sum(map(_numbers, parts)), text)
@@ -77,6 +78,17 @@ def set_fields(part: Part) -> int:
         count += len(part.records) + sum(bool(r.length is not None) + bool(r.end is not None) for r in part.records)
         count += part.data is not None
     return count
+
+
+def _layer_fields(layer: Layer) -> int:
+    """The layer itself, and what is not as usual in it."""
+    usual = Layer(kind=layer.kind)
+    fields = (field for field in layer.__struct_fields__ if field not in ("kind", "splits"))
+    return 1 + len(layer.splits) + sum(bool(getattr(layer, field) != getattr(usual, field)) for field in fields)
+
+
+def _layer_bytes(layer: Layer) -> int:
+    return len(layer.tail) + sum(len(text) for text in (layer.name, layer.comment, layer.extra) if text)
 
 
 def _bytes(part: Part) -> int:
@@ -113,7 +125,7 @@ def _candidates(
             mass = weight(candidate)
             if mass >= limit or mass in rejected or mass in offered:
                 continue
-            encode_bytes(candidate.recipe)
+            bytes_of(candidate)
         except RecipeError:
             continue  # a field without the layout that has it: not a recipe, so not a candidate
         offered.add(mass)

@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from ..archive.case import DEST, NEIGHBOURS, SECRET, WHOLE, Case, Schedule, World
+from ..archive.layers import Layer
 from ..archive.recipe import TYPEFLAGS, Header, Long, Member, Part, Pax, Raw, Record
 
 Pass: TypeAlias = Callable[[Case], Iterator[Case]]
@@ -61,6 +62,31 @@ def drop_pairs(case: Case) -> Iterator[Case]:
 def canonical_end(case: Case) -> Iterator[Case]:
     """The usual two zero blocks at the end."""
     yield replace(case, recipe=replace(case.recipe, end=2))
+
+
+def fewer_layers(case: Case) -> Iterator[Case]:
+    """No compression around the archive, fewer layers of it, then plainer ones."""
+    for layers in without(case.layers):
+        yield replace(case, layers=layers)
+    for index, layer in enumerate(case.layers):
+        for plainer in _plainer(layer):
+            yield replace(case, layers=(*case.layers[:index], plainer, *case.layers[index + 1 :]))
+
+
+def _plainer(layer: Layer) -> Iterator[Layer]:
+    yield Layer()
+    usual = Layer(kind=layer.kind)
+    yield usual
+    for field in layer.__struct_fields__:
+        if getattr(layer, field) != getattr(usual, field):
+            yield replace(layer, **{field: getattr(usual, field)})
+    for splits in without(layer.splits):
+        yield replace(layer, splits=splits)
+    for field in ("tail", "name", "comment", "extra"):
+        for text in shorter(getattr(layer, field) or b""):
+            yield replace(layer, **{field: text})
+    for value in dict.fromkeys((1, layer.cut // 2, layer.cut - 1)):
+        yield replace(layer, cut=max(value, 0))
 
 
 def simple_world(case: Case) -> Iterator[Case]:
@@ -283,6 +309,7 @@ def simple_names(case: Case) -> Iterator[Case]:
 
 
 PASSES: tuple[Pass, ...] = (
+    fewer_layers,
     drop_parts,
     simple_world,
     canonical_fields,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 import msgspec
 
 from ..archive.case import WHOLE, Case
-from ..archive.encode import encode_bytes
+from ..archive.cases import bytes_of
 from ..contest.observation import Job, Observation
 from ..contest.pool import Pool
 from ..judge.compare import Divergence, compare
@@ -43,8 +43,7 @@ class Trial(msgspec.Struct, frozen=True):
 
 def job_for(case: Case, contestants: tuple[str, ...]) -> Job:
     """The job that runs `case` through `contestants`. Raises RecipeError where the recipe has no bytes."""
-    archive = encode_bytes(case.recipe)
-    return Job(archive=archive, contestants=contestants, world=case.world, schedule=case.schedule)
+    return Job(archive=bytes_of(case), contestants=contestants, world=case.world, schedule=case.schedule)
 
 
 def trials(pool: Pool, jobs: Iterable[Job], *, ended: Callable[[], bool] = lambda: False) -> Iterator[Trial]:

@@ -19,12 +19,7 @@ ORDINARY: tuple[Part, ...] = (
 )
 
 
-def drawn(draft: Draft) -> Case:
-    """The case that a draft has become."""
-    return Case(recipe=draft.recipe(), world=draft.world, schedule=draft.schedule)
-
-
-PLAIN = drawn(Draft(list(ORDINARY)))
+PLAIN = Draft(list(ORDINARY)).case()
 
 
 def settings(name: str) -> Iterator[dict[str, Any]]:
@@ -40,4 +35,4 @@ def applied(name: str, values: dict[str, Any]) -> Case:
     """An ordinary archive with one feature."""
     draft = Draft(list(ORDINARY))
     apply(name, draft, values)
-    return drawn(draft)
+    return draft.case()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.archive.cases import bytes_of
 from harness.archive.decode import decode, normal
 from harness.archive.encode import encode_bytes
 from harness.archive.text import dumps, loads
@@ -40,9 +41,9 @@ def test_a_case_with_a_feature_has_a_text(name: str) -> None:
 @pytest.mark.parametrize("name", FEATURES)
 def test_a_feature_shows(name: str) -> None:
     """At most a quarter of its values may leave an ordinary archive as it is (they bend only some members)."""
-    plain = (encode_bytes(PLAIN.recipe), PLAIN.world, PLAIN.schedule)
+    plain = (bytes_of(PLAIN), PLAIN.world, PLAIN.schedule)
     made = [applied(name, values) for values in settings(name)]
-    found = [(encode_bytes(case.recipe), case.world, case.schedule) for case in made]
+    found = [(bytes_of(case), case.world, case.schedule) for case in made]
     assert sum(one == plain for one in found) <= len(found) // 4
 
 
@@ -51,7 +52,7 @@ def test_a_feature_works_on_an_archive_without_members(name: str) -> None:
     for values in settings(name):
         draft = Draft([])
         apply(name, draft, values)
-        assert isinstance(encode_bytes(draft.recipe()), bytes)
+        assert isinstance(bytes_of(draft.case()), bytes)
 
 
 @pytest.mark.parametrize("name", FEATURES)

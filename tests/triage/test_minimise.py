@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from harness.archive.case import Case, Placed, Schedule, World
+from harness.archive.layers import Layer
 from harness.archive.recipe import Long, Member, Part, Pax, Recipe, Record
 from harness.triage.minimise import Budget, NotInterestingError, minimise, weight
 from harness.triage.passes import PASSES
@@ -65,6 +66,10 @@ def needs_its_world(one: Case) -> bool:
     return any(placed.kind == "symlink" for placed in one.world.placed) and bool(members(one))
 
 
+def in_two_members(one: Case) -> bool:
+    return any(layer.kind == "gzip" and layer.splits for layer in one.layers)
+
+
 PLANTED = [
     pytest.param(
         directory_with_size,
@@ -115,6 +120,18 @@ PLANTED = [
         ),
         case(Member(name=b"a"), world=World(placed=(Placed(kind="symlink", name=b"a", link=b"../canary"),))),
         id="a-world",
+    ),
+    pytest.param(
+        in_two_members,
+        case(*NOISE, layers=(Layer(kind="zstd"), Layer(name=b"x.tar", splits=(512, 900), tail=b"junk"), Layer())),
+        case(layers=(Layer(splits=(512,)),)),
+        id="a-layer",
+    ),
+    pytest.param(
+        directory_with_size,
+        case(Member(kind="dir", name=b"a", size=1), layers=(Layer(kind="xz"), Layer(cut=4))),
+        case(Member(kind="dir", name=b"a", size=1)),
+        id="layers-that-do-not-matter",
     ),
 ]
 
@@ -199,5 +216,7 @@ def test_every_pass_offers_something() -> None:
         world=World(umask=0),
     )
     assert [
-        reduce.__name__ for reduce in PASSES if not any(True for _ in reduce(case(*rich.recipe.parts[-4:], end=0)))
+        reduce.__name__
+        for reduce in PASSES
+        if not any(True for _ in reduce(case(*rich.recipe.parts[-4:], end=0, layers=(Layer(),))))
     ] == []

@@ -30,21 +30,22 @@ class Work:
     def __init__(self, parent: Case, others: Sequence[Case]) -> None:
         self.parts = list(parent.recipe.parts)
         self.end = parent.recipe.end
-        self.world, self.schedule = parent.world, parent.schedule
+        self.world, self.schedule, self.layers = parent.world, parent.schedule, parent.layers
         self.others = others
         self.borrowed: list[int] = []
 
     def case(self) -> Case:
         """The case as it stands. Words about the parent (id, title, why) are not the child's."""
-        return Case(recipe=Recipe(tuple(self.parts), self.end), world=self.world, schedule=self.schedule)
+        recipe = Recipe(tuple(self.parts), self.end)
+        return Case(recipe=recipe, layers=self.layers, world=self.world, schedule=self.schedule)
 
     def saved(self) -> tuple[object, ...]:
         """All that a mutator may change, for `restore`."""
-        return list(self.parts), self.end, self.world, self.schedule, list(self.borrowed)
+        return list(self.parts), self.end, self.layers, self.world, self.schedule, list(self.borrowed)
 
     def restore(self, saved: tuple[Any, ...]) -> None:
         """Be again what `saved` was taken of."""
-        self.parts, self.end, self.world, self.schedule, self.borrowed = saved
+        self.parts, self.end, self.layers, self.world, self.schedule, self.borrowed = saved
 
     def headers(self) -> list[int]:
         """Where parts with a header are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ...archive.case import Schedule, World
+from ...archive.layers import LAYER_KINDS, Layer
 from ..choices import Choices, below, chance, pick
 from ..schedules import chunks
 from ..worlds import fits, something
@@ -70,3 +71,43 @@ def world__umask(work: Work, choices: Choices) -> bool:
     else:
         work.world = msgspec.structs.replace(before, umask=pick(choices, (0o000, 0o022, 0o027, 0o077, 0o777)))
     return work.world != before
+
+
+MOST_LAYERS = 3
+"""Layers that an archive may get by mutation; everybody gives up somewhere, and each costs memory."""
+
+
+@mutator(1)
+def layers__put(work: Work, choices: Choices) -> bool:
+    """One compression more around the archive, in one member or in several."""
+    if len(work.layers) >= MOST_LAYERS:
+        return False
+    size = weight(work.parts) + 512 * work.end
+    splits = sorted(below(choices, size + 1) for _ in range(below(choices, 3)))
+    layer = msgspec.convert({"kind": pick(choices, LAYER_KINDS), "splits": splits}, Layer)
+    work.layers = (*work.layers, layer)
+    return True
+
+
+@mutator(1)
+def layers__drop(work: Work, choices: Choices) -> bool:
+    """One compression fewer: what was decompressed is read as it is."""
+    if not work.layers:
+        return False
+    place = below(choices, len(work.layers))
+    work.layers = (*work.layers[:place], *work.layers[place + 1 :])
+    return True
+
+
+@mutator(1)
+def layers__bend(work: Work, choices: Choices) -> bool:
+    """A compression is cut, or has something behind it."""
+    if not work.layers:
+        return False
+    layer = work.layers[-1]
+    if chance(choices, 2):
+        bent = msgspec.structs.replace(layer, cut=pick(choices, (1, 4, 8, 12, 512)))
+    else:
+        bent = msgspec.structs.replace(layer, tail=pick(choices, (b"\0", b"junk", bytes(512), b"\x1f\x8b")))
+    work.layers = (*work.layers[:-1], bent)
+    return bent != layer
