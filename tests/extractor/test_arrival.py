@@ -166,20 +166,7 @@ def test_trees_of_every_feature(deep_path: Path, name: str) -> None:
         by_every_way(archive, deep_path / str(number))
 
 
-DEPENDS = frozenset(
-    ("gzip-all-fields", "gzip-trailing-archive", "gzip-trailing-junk", "gzip-wrong-crc", "gzip-wrong-length")
-)
-"""Cases on which the reader of gzip still says something else, at another offset, when its bytes come in pieces."""
-
-
-def _known(path: Path) -> object:
-    why = "the gzip reader's outcome depends on how odd headers and trailers arrive; only with isal, so not strict"
-    return pytest.param(path, id=path.stem, marks=[pytest.mark.xfail(reason=why, strict=False)])
-
-
-@pytest.mark.parametrize(
-    "path", [_known(path) if path.stem in DEPENDS else pytest.param(path, id=path.stem) for path in CASES]
-)
+@pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
 def test_trees_of_the_corpus(deep_path: Path, path: Path) -> None:
     by_every_way(load(str(path)).archive, deep_path)
 
