@@ -55,6 +55,11 @@ _SKIPPABLE = b"\x2a\x4d\x18"
 LONGEST_MAGIC = 13
 """Bytes that tell every kind: lzma has a header of so many and no magic."""
 
+_TRAILER = 8
+"""Bytes behind the data of a gzip member: CRC-32 and size."""
+_LONGEST_HEADER = 1 << 17
+"""Bytes of a gzip header, of which a name and a comment may be as long as anybody likes."""
+
 
 class _Decompressor(Protocol):
     """What the decompressors of the standard library share."""
@@ -264,12 +269,6 @@ class _Gzip:
             raise ValueError("the data has another size than its trailer says")
         self.eof, self.unused_data = True, data[_TRAILER:]
         return b""
-
-
-_TRAILER = 8
-"""Bytes behind the data of a gzip member: CRC-32 and size."""
-_LONGEST_HEADER = 1 << 17
-"""Bytes of a gzip header, of which a name and a comment may be as long as anybody likes."""
 
 
 def _gzip_header(data: bytes) -> int:
