@@ -25,6 +25,7 @@ from .judge.ledger import Ledger, dump
 from .judge.machine import page
 from .report.console import verdict
 from .report.export import export
+from .triage.causal import Cause
 from .triage.locate import Index
 
 COULD_NOT_RUN = 2
@@ -172,6 +173,7 @@ def show(finding: str, store: str, as_json: bool) -> None:
         Text(),
         Text(f"{PROMISES.get(kept.invariant, 'Contestants part, and break no invariant.')}", style="bold"),
         Text(f"causes: {'; '.join(kept.causes) or 'none found'}"),
+        *(Text(f"  {_said(cause)}") for cause in kept.why),
         *(Text(f"  {place}") for place in kept.places),
         Text(),
         Text(kept.case.rstrip()),
@@ -185,6 +187,15 @@ def show(finding: str, store: str, as_json: bool) -> None:
         Text(f"again: tarbiter compare {entry.recipe} --with {','.join(o.contestant for o in kept.observations)}"),
     ]
     _console().print(Group(*parts), soft_wrap=True)
+
+
+def _said(cause: Cause) -> str:
+    """A cause, whether the divergence needs it, and the bytes that say it."""
+    if not cause.length:
+        return f"{cause.words}: {cause.verdict}"
+    where = f"bytes {cause.offset:#x}-{cause.offset + cause.length - 1:#x} (part {cause.part}, {cause.field})"
+    shown = cause.raw.rstrip(b"\0") or cause.raw[:1]
+    return f"{cause.words}: {cause.verdict}, {where}: {ascii(shown)[1:]}"
 
 
 @triage.command()

@@ -75,6 +75,9 @@ def test_show_has_all_that_is_needed(store: Path) -> None:
     for wanted in ("causes:", "part = [", "0x00000000  part 0", "again: tarbiter compare", "broken no-smuggling"):
         assert wanted in text.stdout
     record = json.loads(run("triage", "show", one, "--store", store, "--json").stdout)
+    why = record["kept"]["why"]
+    assert [cause["words"] for cause in why if cause["verdict"] != "idle"] == record["kept"]["causes"]
+    assert all(f"{cause['words']}: {cause['verdict']}" in text.stdout for cause in why)
     assert record["kept"]["id"] == one
     again = text.stdout.rpartition("again: tarbiter ")[2].split()
     assert run(*again).exit_code == 1

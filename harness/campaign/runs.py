@@ -28,6 +28,7 @@ from ..contest.observation import Observation
 from ..generate.recipes import Generated
 from ..judge.compare import Divergence
 from ..judge.machine import line, page
+from ..triage.causal import Cause
 from ..triage.investigate import Finding
 from ..triage.target import Target
 from .learned import Learned
@@ -108,6 +109,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     causes: tuple[str, ...]
     places: tuple[str, ...]
     """Which bytes of the minimised archive the paths in question come from."""
+    why: tuple[Cause, ...] = ()
+    """Everything remarkable in the minimised case, whether the divergence needs it, and which bytes say it."""
     target: Target
     case: str
     """The minimised case as TOML."""
@@ -234,6 +237,7 @@ class Run:
             split=signature.split,
             causes=finding.causes,
             places=finding.places,
+            why=finding.why,
             target=finding.target,
             case=dumps(titled),
             original=dumps(generated.case),

@@ -1,8 +1,8 @@
-"""Which fields cause a divergence: what is left in a minimised case, in words that do not name its values.
+"""Everything in a case that is not as everybody writes it, in words that do not name its values.
 
-In a minimised case every set field is a cause: with any one of them canonical the divergence is gone, or the
-minimiser would have left it out. So the causes can be read off the recipe. They are kept free of names, sizes and
-order, since they go into the signature: one bug must give one signature.
+What is left in a minimised case can be a cause of its divergence; which of it is one, `causal` finds out by making
+each canonical. The words are kept free of names, sizes and order, since they go into the signature: one bug must
+give one signature.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _relations(case: Case) -> Iterator[str]:
 
 
 def causes(case: Case) -> tuple[str, ...]:
-    """The causes of what a minimised case shows, sorted, each once. Empty: an ordinary archive shows it."""
+    """What may cause what a case shows, sorted, each once. Empty: an ordinary archive."""
     found: set[str] = set()
     for part in case.recipe.parts:
         found.update(_part(part))

@@ -1,4 +1,4 @@
-"""From a target of a suspicious case to a finding: confirm, minimise, run everybody twice, sign, locate."""
+"""From a target of a suspicious case to a finding: confirm, minimise, explain, run everybody twice, sign."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..archive.case import Case
 from ..archive.encode import encode
 from ..contest.pool import Pool
 from ..judge.compare import Divergence
-from .explain import causes
+from .causal import Cause, tell
 from .locate import Index
 from .minimise import Budget, NotInterestingError, minimise
 from .target import Target
@@ -22,15 +22,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     target: Target
     case: Case
-    """The minimised case."""
+    """The minimised case, freed of what the divergence does not need."""
     trial: Trial
     """All contestants on the minimised case."""
     divergence: Divergence
     """With the signature of the minimised case, causes included."""
     causes: tuple[str, ...]
+    """The causes that the divergence needs, in words."""
     places: tuple[str, ...]
     """Which bytes of the minimised archive the paths in question come from."""
     probes: int
+    why: tuple[Cause, ...] = ()
+    """Everything remarkable that minimising left, whether the divergence needs it, and which bytes say it."""
     complete: bool
     """False when the budget ended before the case was as small as the passes can make it."""
 
@@ -64,24 +67,27 @@ def investigate(
         small = minimise(case, _probe(pool, target, drifts, ended), budget=budget)
     except NotInterestingError:
         return Investigation()
-    job = msgspec.structs.replace(job_for(small.case, contestants), twice=True)
+    limit = budget or Budget()
+    told = tell(small.case, _probe(pool, target, drifts, ended), width=limit.width, ended=limit.ended)
+    job = msgspec.structs.replace(job_for(told.case, contestants), twice=True)
     (trial,) = trials(pool, (job,), ended=ended)
     unsteady = tuple(
         dict.fromkeys(one.contestant for one in (*trial.observations, *trial.whole) if one.status == "flaky")
     )
     trial = trial.without(unsteady)
-    why = causes(small.case)
-    divergence = trial.divergence(facets, cause=why)
+    needed = tuple(cause.words for cause in told.causes if cause.verdict != "idle")
+    divergence = trial.divergence(facets, cause=needed)
     if divergence.signature is None or not target.seen_in(trial):
         return Investigation(flaky=unsteady)
     finding = Finding(
         target=target,
-        case=small.case,
+        case=told.case,
         trial=trial,
         divergence=divergence,
-        causes=why,
-        places=_places(small.case, divergence),
-        probes=small.probes,
+        causes=needed,
+        why=told.causes,
+        places=_places(told.case, divergence),
+        probes=small.probes + told.probes,
         complete=small.complete,
     )
     return Investigation(finding=finding, flaky=unsteady)
