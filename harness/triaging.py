@@ -6,6 +6,7 @@ import datetime
 import os
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import click
@@ -14,18 +15,21 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from .archive.case import Case
+from .archive.cases import bytes_of
 from .archive.encode import encode
 from .archive.inspect import annotate, render
 from .archive.text import dumps, loads
-from .campaign.runs import Kept
+from .campaign.runs import Kept, told
 from .campaign.store import ACCEPTED, DISMISSED, NEW, PROMOTED, STATUSES, Entry, Store
 from .judge.invariants import PROMISES
 from .judge.ledger import Entry as Accepted
 from .judge.ledger import Ledger, dump
 from .judge.machine import page
-from .report.console import verdict
+from .judge.machine import plain as as_plain
+from .report.console import plain, verdict
 from .report.export import export
-from .triage.causal import Cause
+from .triage.account import Reason
 from .triage.locate import Index
 
 COULD_NOT_RUN = 2
@@ -161,23 +165,29 @@ def show(finding: str, store: str, as_json: bool) -> None:
     """
     with _open(store) as opened:
         entry = opened.get(finding)
-    if as_json:
-        click.echo(page(entry))
-        return
     kept = entry.kept
+    if as_json:
+        record = as_plain(entry)
+        assert isinstance(record, dict)
+        click.echo(page(record | {"kept": told(kept)}))
+        return
+    account = kept.account
     case = loads(kept.case)
     archive = encode(case.recipe)
     seen = kept.observations + kept.whole
     parts = [
         verdict(f"{kept.id} ({entry.status})", kept.divergence, seen, Index(case.recipe, archive)),
         Text(),
-        Text(f"{PROMISES.get(kept.invariant, 'Contestants part, and break no invariant.')}", style="bold"),
-        Text(f"causes: {'; '.join(kept.causes) or 'none found'}"),
-        *(Text(f"  {_said(cause)}") for cause in kept.why),
+        Text(plain(account.sentence), style="bold"),
+        Text(f"{PROMISES.get(kept.invariant, 'Contestants part, and break no invariant.')}"),
+        Text(),
+        *_reasons(account.reasons),
+        Text("where the paths come from:") if kept.places else Text("no path comes from a member's name"),
         *(Text(f"  {place}") for place in kept.places),
         Text(),
         Text(kept.case.rstrip()),
         Text(),
+        *([Text(f"The bytes inside the compression ({_layers(case)}):", style="bold")] if case.layers else []),
         *render(annotate(archive.data)),
         Text(),
         Text(f"first seen {entry.first_seen}, by {entry.runs} runs; seed {kept.seed}, case {kept.index}"),
@@ -189,13 +199,23 @@ def show(finding: str, store: str, as_json: bool) -> None:
     _console().print(Group(*parts), soft_wrap=True)
 
 
-def _said(cause: Cause) -> str:
-    """A cause, whether the divergence needs it, and the bytes that say it."""
-    if not cause.length:
-        return f"{cause.words}: {cause.verdict}"
-    where = f"bytes {cause.offset:#x}-{cause.offset + cause.length - 1:#x} (part {cause.part}, {cause.field})"
-    shown = cause.raw.rstrip(b"\0") or cause.raw[:1]
-    return f"{cause.words}: {cause.verdict}, {where}: {ascii(shown)[1:]}"
+def _layers(case: Case) -> str:
+    """The layers around an archive, the outermost first."""
+    wrapped = len(bytes_of(case))
+    return (
+        f"{' around '.join(layer.kind for layer in reversed(case.layers))}, {wrapped} bytes as they are given out"
+    )
+
+
+def _reasons(reasons: Sequence[Reason]) -> Iterator[Text]:
+    """Each cause: whether the divergence needs it, the bytes that say it, who reads it, what documents say."""
+    yield Text("causes:" if reasons else "causes: none, an ordinary archive shows it", style="bold")
+    for one in reasons:
+        yield Text.assemble(
+            f"  {plain(one.words)}: ", (one.verdict, "green" if one.verdict == "idle" else "bold yellow")
+        )
+        yield from (Text(f"      {line}") for line in (one.where, one.readers) if line)
+        yield from (Text(f"      {clause} <{clause.url}>", style="dim") for clause in one.clauses)
 
 
 @triage.command()

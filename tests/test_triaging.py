@@ -75,6 +75,10 @@ def test_show_has_all_that_is_needed(store: Path) -> None:
     for wanted in ("causes:", "part = [", "0x00000000  part 0", "again: tarbiter compare", "broken no-smuggling"):
         assert wanted in text.stdout
     record = json.loads(run("triage", "show", one, "--store", store, "--json").stdout)
+    account = record["kept"]["account"]
+    assert account["sentence"] in text.stdout.replace("\n", "")
+    assert any(reason["clauses"] and reason["readers"] and reason["where"] for reason in account["reasons"])
+    assert all(reason["where"] in text.stdout and reason["readers"] in text.stdout for reason in account["reasons"])
     why = record["kept"]["why"]
     assert [cause["words"] for cause in why if cause["verdict"] != "idle"] == record["kept"]["causes"]
     assert all(f"{cause['words']}: {cause['verdict']}" in text.stdout for cause in why)

@@ -27,7 +27,8 @@ from ..archive.text import dumps
 from ..contest.observation import Observation
 from ..generate.recipes import Generated
 from ..judge.compare import Divergence
-from ..judge.machine import line, page
+from ..judge.machine import Plain, line, page, plain
+from ..triage.account import Account, account
 from ..triage.causal import Cause
 from ..triage.investigate import Finding
 from ..triage.target import Target
@@ -129,6 +130,18 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     environment: dict[str, str] = msgspec.field(default_factory=dict)
     replay: str = ""
+
+    @property
+    def account(self) -> Account:
+        """What a person is told of it: one sentence, and its causes with bytes, readers and documents."""
+        return account(self.target, self.divergence, self.observations, self.whole, self.causes, self.why)
+
+
+def told(kept: Kept) -> dict[str, Plain]:
+    """A finding as its line in findings.jsonl has it: all that is kept, and what people are told (`account`)."""
+    record = plain(kept)
+    assert isinstance(record, dict)
+    return record | {"account": plain(kept.account)}
 
 
 NODES = 200
@@ -260,7 +273,7 @@ class Run:
         try:
             write(f"{path}.toml", kept.case.encode())
             write(f"{path}.original.toml", kept.original.encode())
-            data = memoryview(line(kept))
+            data = memoryview(line(told(kept)))
             while data:
                 data = data[os.write(self._log, data) :]
             os.fsync(self._log)

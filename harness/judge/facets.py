@@ -244,7 +244,8 @@ def _whole_text(facet: str, left: Observation, right: Observation) -> tuple[str,
 
 def _rows_text(rows: Counter[tuple[bytes, int | None]]) -> str:
     """The rows that the other one does not have; at most three, so that the text can be read."""
-    said = [f"{ascii(path)[1:]} ({size} bytes)" for path, size in sorted(rows, key=str)[:3]]
+    shown = sorted(rows, key=str)[:3]
+    said = [ascii(path)[1:] + ("" if size is None else f" ({size} bytes)") for path, size in shown]
     return ", ".join(said) or "the same rows in another order"
 
 

@@ -123,7 +123,8 @@ def readme(kept: Kept, lines: tuple[Script, ...]) -> str:
     """The words: what happens, who does what, which bytes, how to see it."""
     case = loads(kept.case)
     promise = PROMISES.get(kept.invariant, "Contestants do not part.")
-    text = [f"# {case.title or kept.id}", "", f"{promise} Here it does not hold.", ""]
+    told = kept.account
+    text = [f"# {case.title or kept.id}", "", told.sentence, "", f"{promise} Here it does not hold.", ""]
     text += ["| extractor | version | outcome | says |", "| --- | --- | --- | --- |"]
     for seen in kept.observations:
         said = " ".join(seen.error.split())[:160].replace("|", "\\|")
@@ -135,8 +136,13 @@ def readme(kept: Kept, lines: tuple[Script, ...]) -> str:
             who = ", ".join(group.contestants)
             text.append(f"- {parted.facet}: {path}{parted.right} with {who}, otherwise {parted.left}")
     text += [f"- {broken.invariant}: {broken.evidence}" for broken in kept.divergence.broken]
-    if kept.causes:
-        text += ["", f"It comes from: {'; '.join(kept.causes)}."]
+    needed = [one for one in told.reasons if one.verdict != "idle"]
+    if needed:
+        text += ["", "What it takes:", ""]
+    for reason in needed:
+        text.append(f"- {reason.words}" + (f" ({reason.where})" if reason.where else ""))
+        text += [f"  - {reason.readers}"] if reason.readers else []
+        text += [f"  - {clause} <{clause.url}>" for clause in reason.clauses]
     if case.world != World():
         text += ["", "It takes something in the destination before: `[world]` in case.toml. No script makes it."]
     text += ["", "To see it:", ""]

@@ -98,7 +98,14 @@ def finding(row: Row) -> Iterator[str]:
         yield f"{WITHHELD}: {code(f'tarbiter triage show {told.id}')}"
         yield ""
         return
+    yield code(told.account.sentence)
+    yield ""
     yield f"Causes: {', '.join(map(code, told.causes)) or 'none: an ordinary archive shows it'}"
+    yield ""
+    for one in told.account.reasons:
+        if one.verdict != "idle":
+            yield from (f"- {code(one.words)}: {code(line)}" for line in (one.where, one.readers) if line)
+            yield from (f"- {code(one.words)}: [{clause}]({clause.url})" for clause in one.clauses)
     yield ""
     yield from (f"- {code(line)}" for line in told.evidence)
     yield from (f"- {code(place)}" for place in told.places)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ..archive.text import loads
+from ..triage.account import Reason
 from . import pages
 from .comparison import RECIPE, Block, anatomy
 from .console import plain
@@ -33,7 +34,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     row: Row
     standing: str
     evidence: tuple[str, ...]
-    causes: tuple[str, ...]
+    sentence: str
+    reasons: tuple[Reason, ...]
     places: tuple[str, ...]
     said: dict[str, str]
     """What contestants that did not extract said, by contestant: the first line."""
@@ -78,6 +80,11 @@ def heat(count: int, most: int) -> int:
     return -(-count * HEAT // most) if count else 0
 
 
+def _plain(reason: Reason) -> Reason:
+    words, where = plain(reason.words), plain(reason.where)
+    return msgspec.structs.replace(reason, words=words, where=where, readers=plain(reason.readers))
+
+
 def _section(row: Row) -> Section:
     told = row.finding
     parts, more = anatomy(loads(told.case).recipe)
@@ -90,7 +97,8 @@ def _section(row: Row) -> Section:
         row=row,
         standing=plain(row.standing),
         evidence=tuple(map(plain, told.evidence)),
-        causes=tuple(map(plain, told.causes)),
+        sentence=plain(told.account.sentence),
+        reasons=tuple(map(_plain, told.account.reasons)),
         places=tuple(map(plain, told.places)),
         said=said,
         versions={one.contestant: plain(one.version) for one in told.observations},

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ..campaign.runs import Kept
+from ..campaign.runs import Kept, told
 from ..generate.recipes import cases
 from ..judge.invariants import PROMISES, RANKS
-from ..judge.machine import plain
 from ..judge.signature import DISAGREEMENT, DISAGREEMENT_RANK
+from ..triage.account import Account
 
 FORMAT = 1
 """The version of this record's form; it grows when a field changes its meaning or goes."""
@@ -106,11 +106,13 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     flaky: tuple[str, ...] = ()
     versions: dict[str, str] = {}
     replay: str = ""
+    account: Account = Account(sentence="", reasons=())
+    """What people are told; empty in the log of an older run."""
 
     @classmethod
     def of(cls, kept: Kept) -> Told:
         """What a report tells of a finding."""
-        return msgspec.convert(plain(kept), cls)
+        return msgspec.convert(told(kept), cls)
 
     @property
     def families(self) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def _suppressions(row: Row) -> list[Plain]:
 
 def _result(row: Row, rules: list[str]) -> dict[str, Plain]:
     told = row.finding
-    lines = [told.headline, told.promise, *told.evidence, *told.places]
+    lines = [told.headline, told.account.sentence, told.promise, *told.evidence, *told.places]
     result: dict[str, Plain] = {
         "ruleId": told.invariant,
         "ruleIndex": rules.index(told.invariant),

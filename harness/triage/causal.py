@@ -4,19 +4,27 @@ A minimiser takes what is shorter, so that a name may end in a slash only becaus
 cause is *idle*: the target shows without it, and the finding's case is freed of it. What is left once every idle
 cause is gone is *causal*: with any one of those causes canonical, the target is gone. A cause for which there is no
 canonical form that adds no other is *untested*, and counts as causal.
+
+Who reads a field is seen by the same means: `heed` compares what everybody does with and without it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from ..archive.case import CANARY, SIBLING, WHOLE, Case, Placed, World
-from ..archive.encode import Encoded, encode, encode_bytes
+from ..archive.cases import bytes_of
+from ..archive.encode import Encoded, encode
+from ..archive.layers import Layer
 from ..archive.recipe import End, Header, Long, Member, Part, Pax, RecipeError, Record
+from ..archive.text import dumps
+from ..contest.observation import Observation
+from ..judge.compare import NOT_COMPARED
+from ..judge.facets import STRONG, project
 from .explain import causes
 from .minimise import Probe
 from .passes import FIELDS, with_part, with_parts
@@ -41,6 +49,12 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The first `SHOWN` bytes at `offset` of the archive; empty: it is not said in the archive's bytes."""
     length: int = 0
     """How many bytes say it."""
+    canonical: str = ""
+    """The minimised case with this alone made canonical, as TOML; empty: there is no such case."""
+    heeded: tuple[str, ...] = ()
+    """Contestants that do something else once it is canonical: they read it."""
+    ignored: tuple[str, ...] = ()
+    """Contestants that do the same without it. In neither: it was not run without it, or could not be compared."""
 
 
 SHOWN = 32
@@ -193,7 +207,7 @@ def _whole(part: Part) -> str:
 
 
 def _around(case: Case) -> Iterator[Variant]:
-    """The end of the archive, the world, the schedule."""
+    """The end of the archive, the world, the compression, the schedule."""
     if case.recipe.end != 2:
         yield Variant(replace(case, recipe=replace(case.recipe, end=2)), -1, "blocks")
     placed: tuple[Placed, ...] = case.world.placed
@@ -202,6 +216,10 @@ def _around(case: Case) -> Iterator[Variant]:
         yield Variant(replace(case, world=replace(case.world, placed=fewer)), -1, "")
     if case.world != World(placed=placed):
         yield Variant(replace(case, world=World(placed=placed)), -1, "")
+    for number, layer in enumerate(case.layers):
+        yield Variant(replace(case, layers=(*case.layers[:number], *case.layers[number + 1 :])), -1, "")
+        plain = (*case.layers[:number], Layer(kind=layer.kind), *case.layers[number + 1 :])
+        yield Variant(replace(case, layers=plain), -1, "")
     if case.schedule != WHOLE:
         yield Variant(replace(case, schedule=WHOLE), -1, "")
         if case.schedule.pause:
@@ -224,7 +242,7 @@ def variants(case: Case) -> tuple[tuple[Variant, frozenset[str]], ...]:
     found: dict[object, tuple[Variant, frozenset[str]]] = {}
     for source in (_fields, _paths, _records, _around, _parts):
         for variant in source(case):
-            key = (variant.case.recipe, variant.case.world, variant.case.schedule)
+            key = (variant.case.recipe, variant.case.world, variant.case.schedule, variant.case.layers)
             if key in found:
                 continue
             left = frozenset(causes(variant.case))
@@ -235,7 +253,7 @@ def variants(case: Case) -> tuple[tuple[Variant, frozenset[str]], ...]:
 
 def _encodes(case: Case) -> bool:
     try:
-        encode_bytes(case.recipe)
+        bytes_of(case)
     except RecipeError:
         return False
     return True
@@ -276,18 +294,23 @@ def tell(case: Case, probe: Probe, *, width: int = 8, ended: Callable[[], bool] 
             break
         base = min(shown, key=lambda offer: len(offer[1]))[0].case
         needed = set()
-    left, encoded = causes(base), encode(base.recipe)
-    found = [_cause(base, encoded, words, "causal" if words in needed else "untested") for words in left]
+    left, encoded, offers = causes(base), encode(base.recipe), variants(base)
+    found = [_cause(encoded, words, "causal" if words in needed else "untested", offers) for words in left]
     found += [Cause(words=words, verdict="idle") for words in causes(case) if words not in left]
     return Told(base, tuple(found), probes)
 
 
-def _cause(case: Case, encoded: Encoded, words: str, verdict: Verdict) -> Cause:
-    whole = frozenset(causes(case))
-    able = [(len(whole - left), variant) for variant, left in variants(case) if words not in left]
+def _cause(
+    encoded: Encoded,
+    words: str,
+    verdict: Verdict,
+    offers: Sequence[tuple[Variant, frozenset[str]]],
+) -> Cause:
+    able = [(-len(left), number, variant) for number, (variant, left) in enumerate(offers) if words not in left]
     if not able:
         return Cause(words=words, verdict=verdict)
-    _, variant = min(able, key=lambda one: one[0])
+    # The one that leaves most of the others, so that what it shows is about these words.
+    _, _, variant = min(able, key=lambda one: one[:2])
     start, stop, raw = _bytes(encoded, variant)
     return Cause(
         words=words,
@@ -297,6 +320,7 @@ def _cause(case: Case, encoded: Encoded, words: str, verdict: Verdict) -> Cause:
         offset=start,
         raw=raw[:SHOWN],
         length=stop - start,
+        canonical=dumps(replace(variant.case, id="", title="", why="", source=(), flags=())),
     )
 
 
@@ -306,3 +330,15 @@ def _bytes(encoded: Encoded, variant: Variant) -> tuple[int, int, bytes]:
         if span.part == variant.part and variant.field and span.field.startswith(variant.field):
             return span.start, span.stop, encoded.data[span.start : span.stop]
     return 0, 0, b""
+
+
+def heed(cause: Cause, seen: Sequence[Observation], without: Sequence[Observation]) -> Cause:
+    """`cause` with who reads it: `seen` is what contestants did with the case, `without` with `cause.canonical`."""
+    other = {one.contestant: one for one in without if one.status not in NOT_COMPARED}
+    both = [(one, other[one.contestant]) for one in seen if one.contestant in other]
+    moved = {one.contestant for one, two in both if any(project(f, one) != project(f, two) for f in STRONG)}
+    return replace(
+        cause,
+        heeded=tuple(one.contestant for one, _ in both if one.contestant in moved),
+        ignored=tuple(one.contestant for one, _ in both if one.contestant not in moved),
+    )

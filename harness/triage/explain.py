@@ -99,11 +99,13 @@ def _part(part: Part) -> Iterator[str]:
         yield f"{kind} format {part.format}"
     if part.typeflag is not None:
         yield f"{kind} typeflag {ascii(part.typeflag)[1:]}"
+    # The records of an extended header have names like the fields of its own header.
+    header = f"{kind} header" if isinstance(part, Pax) else kind
     for field in part.__struct_fields__:
         if field not in _PLAIN and getattr(part, field) is not None:
-            yield f"{kind} {field}"
+            yield f"{header} {field}"
     if part.name is not None:
-        yield from _shapes(f"{kind} name", part.name)
+        yield from _shapes(f"{header} name", part.name)
     if part.linkname:
         yield from _shapes(f"{kind} linkname", part.linkname)
         if not isinstance(part, Member) or kind not in ("symlink", "hardlink"):

@@ -8,9 +8,10 @@ import msgspec
 
 from ..archive.case import Case
 from ..archive.encode import encode
+from ..archive.text import loads
 from ..contest.pool import Pool
 from ..judge.compare import Divergence
-from .causal import Cause, tell
+from .causal import Cause, heed, tell
 from .locate import Index
 from .minimise import Budget, NotInterestingError, minimise
 from .target import Target
@@ -85,7 +86,7 @@ def investigate(
         trial=trial,
         divergence=divergence,
         causes=needed,
-        why=told.causes,
+        why=_heeded(pool, told.causes, trial, ended),
         places=_places(told.case, divergence),
         probes=small.probes + told.probes,
         complete=small.complete,
@@ -104,6 +105,22 @@ def _probe(
         return [id(case) in shown for case in cases]
 
     return probe
+
+
+HEEDED = 8
+"""Causes of one finding for which everybody is run without them. Few have as many."""
+
+
+def _heeded(pool: Pool, found: tuple[Cause, ...], trial: Trial, ended: Callable[[], bool]) -> tuple[Cause, ...]:
+    """The causes with who reads them: everybody runs once more for each, on the case in which it is canonical."""
+    tried = [cause for cause in found if cause.verdict == "causal" and cause.canonical][:HEEDED]
+    names = tuple(one.contestant for one in trial.observations)
+    jobs = [job_for(loads(cause.canonical), names) for cause in tried]
+    without = {
+        cause.words: heed(cause, trial.observations, one.observations)
+        for cause, one in zip(tried, trials(pool, jobs, ended=ended), strict=True)
+    }
+    return tuple(without.get(cause.words, cause) for cause in found)
 
 
 PLACES = 20

@@ -165,3 +165,9 @@ def test_values_compare_across_a_record_of_another_contestant() -> None:
 def test_names_are_escaped_in_what_people_read() -> None:
     (found,) = differences("links", extracted("a", symlink(b"l", b"\x1b[2J")), extracted("b", symlink(b"l", b"x")))
     assert found == Difference("links", b"l", "'\\x1b[2J'", "'x'")
+
+
+def test_a_listed_row_without_a_size_is_told_without_one() -> None:
+    one, other = extracted("a", listing=(Listed(path=b"f"),)), extracted("b", listing=(Listed(path=b"g", size=2),))
+    (difference,) = differences("listing", one, other)
+    assert (difference.left, difference.right) == ("'f'", "'g' (2 bytes)")

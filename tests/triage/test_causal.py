@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
 
 from harness.archive.case import Case, Placed, World
+from harness.archive.layers import Layer
 from harness.archive.recipe import End, Long, Member, Part, Pax, Raw, Recipe, Record
-from harness.triage.causal import tell, variants
+from harness.archive.text import loads
+from harness.triage.causal import Cause, heed, tell, variants
 from harness.triage.explain import causes
+
+from ..judge.observations import ended, extracted, file
 
 
 def case(*parts: Part, world: World | None = None, end: int = 2) -> Case:
@@ -124,3 +129,36 @@ def test_nearly_everything_has_a_canonical_form() -> None:
 
 def test_no_variant_adds_a_cause() -> None:
     assert all(len(left) < len(causes(RICH)) for _, left in variants(RICH))
+
+
+def test_layers_of_compression_are_made_canonical_too() -> None:
+    odd = msgspec.structs.replace(case(Member(name=b"f")), layers=(Layer(kind="gzip", cut=4), Layer(kind="xz")))
+    told = tell(odd, probe(lambda one: any(layer.cut for layer in one.layers)))
+    assert {cause.words: cause.verdict for cause in told.causes} == {
+        "compressed: gzip, odd": "causal",
+        "compressed: xz": "idle",
+        "compressed more than once": "idle",
+    }
+    assert told.case.layers == (Layer(kind="gzip", cut=4),)
+
+
+def test_the_canonical_form_of_a_cause_can_be_run() -> None:
+    (cause,) = tell(case(Member(name=b"f"), Member(name=b"a/")), probe(slashed)).causes
+    assert [part.name for part in members(loads(cause.canonical))] == [b"f", b"a"]
+
+
+def test_who_heeds_a_cause() -> None:
+    seen = [
+        extracted("one", file(b"a")),
+        extracted("two", file(b"a")),
+        ended("three", "refused"),
+        extracted("four"),
+    ]
+    without = [
+        extracted("one", file(b"b")),
+        extracted("two", file(b"a")),
+        extracted("three"),
+        ended("four", "flaky"),
+    ]
+    told = heed(Cause(words="x", verdict="causal"), seen, without)
+    assert (told.heeded, told.ignored) == (("one", "three"), ("two",))
