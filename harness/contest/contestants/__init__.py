@@ -47,6 +47,14 @@ class Outcome(msgspec.Struct, kw_only=True):
     error_class: str = ""
 
 
+def listed_size(size: int) -> tuple[int | None, str]:
+    """`Listed.size` and `Listed.code` of a member that is said to have `size` bytes.
+
+    An archive may claim more than 64 bits hold (pax, base-256). Observations travel as msgpack, which ends there.
+    """
+    return (size, "") if -(1 << 63) <= size < 1 << 64 else (None, "size beyond 64 bits")
+
+
 WARNINGS = 20
 """Warnings that are kept of one run."""
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Generator
 from extractor import Report, TarError, extract, extract_async
 
 from ..observation import Listed
-from . import Order, Outcome
+from . import Order, Outcome, listed_size
 
 EXPECTED: dict[type[Exception], str] = {
     OSError: "extract() says so: the destination's fault, for the caller to handle",
@@ -37,16 +37,11 @@ def run(order: Order) -> Outcome:
 
 
 def _listing(report: Report) -> tuple[Listed, ...]:
-    return tuple(
-        Listed(
-            path=row.path,
-            type=row.kind,
-            size=row.size if row.kind == "file" else None,
-            outcome=row.outcome,
-            code=row.code,
-        )
-        for row in report.members
-    )
+    rows = []
+    for row in report.members:
+        size, code = listed_size(row.size) if row.kind == "file" else (None, "")
+        rows.append(Listed(path=row.path, type=row.kind, size=size, outcome=row.outcome, code=row.code or code))
+    return tuple(rows)
 
 
 class _Pause:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...archive.case import WHOLE
 from ..observation import Listed
-from . import Order, Outcome, heard
+from . import Order, Outcome, heard, listed_size
 
 EXPECTED: dict[type[Exception], str] = {
     tarfile.TarError: "tarfile, Exceptions: base class for all tarfile exceptions",
@@ -83,11 +83,9 @@ def _extract(order: Order, source: io.IOBase, *, streamed: bool) -> tuple[Listed
 
 
 def _listing(members: Iterable[tarfile.TarInfo]) -> tuple[Listed, ...]:
-    return tuple(
-        Listed(
-            path=member.name.encode("utf-8", "surrogateescape"),
-            type=_TYPES.get(member.type, "other"),
-            size=member.size if member.isreg() else None,
-        )
-        for member in members
-    )
+    rows = []
+    for member in members:
+        size, code = listed_size(member.size) if member.isreg() else (None, "")
+        path = member.name.encode("utf-8", "surrogateescape")
+        rows.append(Listed(path=path, type=_TYPES.get(member.type, "other"), size=size, code=code))
+    return tuple(rows)
