@@ -31,8 +31,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def canonical(one: Shelved) -> str:
-    """The text that a case has to have."""
-    return dumps(one.case)
+    """The text that a case has to have. A case without an id gets that of its place."""
+    return dumps(msgspec.structs.replace(one.case, id=one.case.id or one.place))
 
 
 def _unknown(kind: str, words: Iterable[str], known: Iterable[str]) -> Iterator[str]:
@@ -45,7 +45,7 @@ def _unknown(kind: str, words: Iterable[str], known: Iterable[str]) -> Iterator[
 
 def _words(one: Shelved, flags: dict[str, Flag], dimensions: Dimensions) -> Iterator[str]:
     case = one.case
-    if case.id != one.place:
+    if case.id and case.id != one.place:
         yield f"its id is {case.id!r}, and its place says {one.place!r}"
     if not case.title or case.title.endswith(".") or "\n" in case.title:
         yield "title: one sentence, on one line, without a full stop"

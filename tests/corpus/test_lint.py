@@ -121,6 +121,15 @@ def test_formatting(tmp_path: Path) -> None:
     assert run("lint", "--corpus", str(root))[0] == 0
 
 
+def test_a_missing_id_is_filled_in(tmp_path: Path) -> None:
+    make(tmp_path / "c")
+    path = tmp_path / "c" / "headers" / "a.toml"
+    path.write_text(dumps(changed(id="")))
+    assert problems(tmp_path / "c") == ["is not in canonical form: tarbiter corpus lint --fix"]
+    assert run("lint", "--fix", str(path), "--corpus", str(tmp_path / "c"))[0] == 0
+    assert path.read_text() == dumps(case("a"))
+
+
 def test_what_cannot_be_read_is_one_problem_of_many(tmp_path: Path) -> None:
     make(tmp_path / "c")
     (tmp_path / "c" / "headers" / "broken.toml").write_text("titel = 'x'\n")
