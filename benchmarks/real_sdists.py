@@ -51,7 +51,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME[==VERSION]")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "tarbiter-sdists")
     parser.add_argument("--json", type=Path, help="write everything that was seen here")
+    parser.add_argument("--with", dest="contestants", metavar="NAME,...", help="default: the first ring")
     options = parser.parse_args()
+    chosen = ["--with", options.contestants] if options.contestants else []
     options.cache.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in options.names:
@@ -61,12 +63,12 @@ def main() -> int:
             print(f"{name:24} not fetched: {path}")
             continue
         done = subprocess.run(
-            [sys.executable, "-m", "harness", "compare", "--json", str(path)],
+            [sys.executable, "-m", "harness", "compare", "--json", *chosen, str(path)],
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode not in (0, 1):
+        if done.returncode not in (0, 1) or not done.stdout:
             why = done.stderr.strip() or f"ended with {done.returncode}"
             rows.append({"name": path.name, "verdict": "could not run", "why": why})
             print(f"{path.name:40} could not run: {why}")
@@ -81,7 +83,7 @@ def main() -> int:
         rows.append(
             {"name": path.name, "verdict": verdict, "strict": strict, "why": why, "seen": found["divergence"]}
         )
-        print(f"{path.name:40} {verdict}, strict {strict}, {found['size']} bytes {why}")
+        print(f"{path.name:40} {verdict}, strict {strict}, {found['size']} bytes {why}", flush=True)
     counts = Counter(str(row["verdict"]) for row in rows)
     strict_counts = Counter(str(row.get("strict", "-")) for row in rows)
     print(f"{len(rows)} sdists: {dict(counts)}; strict: {dict(strict_counts)}")
