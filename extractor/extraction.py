@@ -5,23 +5,21 @@ It reads nothing itself. `drivers` feeds it, from a file, an iterable or an asyn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import TracebackType
-from typing import TypeAlias, TypedDict
+from typing import TypedDict
 
 from .compression import LONGEST_MAGIC, Compressed, Plain, opened
 from .errors import ArgumentError, FormatError, RefusedError, TarError
 from .events import ArchiveEnd, Data, Kind, Member, Need
+from .express import Express
 from .layout import BLOCK
 from .limits import Limits
 from .parser import Parser
 from .policy import POLICIES, Decision, Policy
-from .report import Note, Report, Row
+from .report import INCOMPLETE, Note, Progress, Report, Row
 from .selection import Selection
 from .writer import Writer
-
-Progress: TypeAlias = Callable[[Row], object]
-"""Called with each row when its member is complete."""
 
 
 class Options(TypedDict, total=False):
@@ -106,6 +104,10 @@ class Extraction:
         self._rest_is_zero = True
         self.report = Report() if report is None else report
         self.report.policy = self._policy.name
+        self._express: Express | None = None
+        if not (owner or self._policy.selection.active) and Express.able(limits):
+            writer = None if self._dry else self._writer
+            self._express = Express(self._policy, writer, self.report, progress)
 
     # -- input -----------------------------------------------------------------------------------------------------
 
@@ -164,8 +166,11 @@ class Extraction:
     # -- events ----------------------------------------------------------------------------------------------------
 
     def _events(self) -> None:
-        next_event = self._parser.next_event
+        parser, express = self._parser, self._express
+        next_event = parser.next_event
         while True:
+            if express is not None and (place := parser.between()) is not None:
+                parser.passed(*express.run(*place))
             event = next_event()
             if event is Need.DATA:
                 return
@@ -238,8 +243,8 @@ class Extraction:
         """
         report, writer = self.report, self._writer
         if self._row is not None and self._row.outcome in ("written", "changed", "listed"):
-            self._row.outcome, self._row.code = "partial", "body.incomplete"
-            self._row.detail = "the extraction ended before its body was complete"
+            self._row.outcome = "partial"
+            self._row.code, self._row.detail = INCOMPLETE
         if isinstance(error, TarError):
             member = self._member
             if isinstance(error, RefusedError) and member is not None and error.member is not None:

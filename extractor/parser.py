@@ -49,6 +49,9 @@ _KINDS = {
 
 _EXTENSIONS = frozenset((b"x", b"g", b"X", b"L", b"K"))
 
+_NO_MATTER = frozenset((b"comment",))
+"""Keys of global headers that mean nothing to any member."""
+
 _LATEST = (1 << 40) * 10**9
 """Nanoseconds: beyond 36,812 AD no two file systems agree on what a time becomes."""
 
@@ -184,6 +187,32 @@ class Parser:
         self._end = ArchiveEnd(self.offset, blocks, tuple(self._pending), self._global_extensions)
         self._at += blocks * BLOCK
         return self._end
+
+    def between(self) -> tuple[bytes, int, int, int] | None:
+        """The buffer, where in it a member begins that nothing seen before bears upon, and the buffer's offset.
+
+        And how many members there may still be. None: a body, an extension or a global header is in force, or the
+        archive has ended.
+        """
+        if (
+            self._body
+            or self._first >= 0
+            or self._held is not None
+            or self._wanted
+            or self._waiting
+            or self._end is not None
+            or self._padding > len(self._buffer) - self._at
+            or not self._globals.keys() <= _NO_MATTER
+        ):
+            return None
+        self._at += self._padding
+        self._padding = 0
+        return self._buffer, self._at, self._base, self._limits.members - self._members
+
+    def passed(self, at: int, members: int) -> None:
+        """Whoever asked `between` has read so many members by itself, up to `at` in the buffer."""
+        self._at = at
+        self._members += members
 
     def rest(self) -> bytes:
         """What has been fed and lies behind the end. Only after ArchiveEnd."""

@@ -55,6 +55,21 @@ def refuse(code: str, member: Member, detail: str, field: str) -> RefusedError:
     return RefusedError(code, offset, detail, field, member.path)
 
 
+def file_mode(mode: int) -> int:
+    """The permissions that a file gets, as tarfile's data filter gives them.
+
+    No set-id or sticky, nothing for group and others to write, x only if the owner has it, and always readable and
+    writable by the owner.
+    """
+    mode &= 0o755
+    return (mode if mode & 0o100 else mode & ~0o111) | 0o600
+
+
+def directory_mode(mode: int) -> int:
+    """The permissions that a directory gets: likewise, and always open to its owner."""
+    return mode & 0o755 | 0o700
+
+
 class Policy:
     """Decides member by member; remembers what the archive has made so far. One object for one archive."""
 
@@ -113,7 +128,7 @@ class Policy:
         if kind is Kind.DIR:
             if member.header.typeflag != b"5" and not code:
                 code, detail = "type.slash", "a name that ends in a slash makes it a directory"
-            return Decision("write", kind, path, mode=member.mode & 0o755 | 0o700, code=code, detail=detail)
+            return Decision("write", kind, path, mode=directory_mode(member.mode), code=code, detail=detail)
         if kind is Kind.SYMLINK:
             return self._symlink(member, path, parts, code, detail)
         if kind is Kind.HARDLINK:
@@ -126,12 +141,7 @@ class Policy:
         if member.header.typeflag not in b"0\0007S" and not code:
             words = f"typeflag {ascii(member.header.typeflag)[1:]} is unknown: taken for a file"
             code, detail = "type.unknown", words
-        # As tarfile's data filter: no set-id or sticky, nothing for group and others to write, x only if the
-        # owner has it, and always readable and writable by the owner.
-        mode = member.mode & 0o755
-        if not mode & 0o100:
-            mode &= ~0o111
-        return Decision("write", Kind.FILE, path, mode=mode | 0o600, code=code, detail=detail)
+        return Decision("write", Kind.FILE, path, mode=file_mode(member.mode), code=code, detail=detail)
 
     def _symlink(self, member: Member, path: bytes, parts: list[bytes], code: str, detail: str) -> Decision:
         """A target may climb by leading `..` components only, and not above the destination.
@@ -214,7 +224,7 @@ class Strict(Policy):
     def __init__(self, limits: Limits | None = None, selection: Selection | None = None) -> None:
         super().__init__(limits, selection)
         # Where every member is wanted, what is in the archive is what is made: one record is enough.
-        self._state = rules.State() if self.selection.active else rules.State(self.made)
+        self.state = rules.State() if self.selection.active else rules.State(self.made)
         self._stripped = rules.State() if self.selection.strip else None
         """The same for the names that are left once leading components are off: they must not meet either."""
 
@@ -224,14 +234,14 @@ class Strict(Policy):
         The rules hold for every member, wanted or not: it is the archive that has one meaning, or none.
         """
         for rule in (rules.duplicates,) if rules.ordinary(member) else rules.MEMBER_RULES:
-            broken = rule(member, self._state)
+            broken = rule(member, self.state)
             if broken is not None:
                 raise RefusedError(broken.code, broken.offset, broken.detail, broken.field, member.path)
         decision = super().decide(member)
         if decision.code and decision.code not in _NOT_WANTED:
             raise refuse("strict.changed", member, f"{decision.code}: {decision.detail}", "name")
         whole = decision.action == "write" and self._stripped is None
-        self._state.add(member, decision.path if whole else b"/".join(clean(member.path)))
+        self.state.add(member, decision.path if whole else b"/".join(clean(member.path)))
         if self._stripped is not None and decision.action == "write":
             left = replace(member, path=decision.path)
             broken = rules.duplicates(left, self._stripped)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from typing import TypeAlias
 
 OUTCOMES = ("written", "changed", "skipped", "refused", "listed", "partial", "undone")
 """Everything that may become of a member; `Row` says what each means."""
@@ -33,6 +34,13 @@ class Row:
     code: str = ""
     detail: str = ""
     stop: int = 0
+
+
+Progress: TypeAlias = Callable[[Row], object]
+"""Called with each row when its member is complete."""
+
+INCOMPLETE = ("body.incomplete", "the extraction ended before its body was complete")
+"""Code and detail of a `partial` row."""
 
 
 @dataclass(frozen=True, slots=True)

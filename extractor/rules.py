@@ -42,7 +42,10 @@ class State:
         """A member that was accepted."""
         self.kinds[path] = member.kind
         self._fold(path)
-        parent = path.rpartition(b"/")[0]
+        self.enter(path.rpartition(b"/")[0])
+
+    def enter(self, parent: bytes) -> None:
+        """A directory that has something in it, and all above it."""
         while parent and parent not in self.implied:
             self.implied.add(parent)
             self._fold(parent)
@@ -319,7 +322,20 @@ def duplicates(member: Member, state: State) -> Broken | None:
     before = state.kinds.get(path)
     if before is not None and not (before is Kind.DIR and member.kind is Kind.DIR):
         return Broken("strict.duplicate", at, f"a {member.kind.value} where a {before.value} is already", "name")
-    parent = path.rpartition(b"/")[0]
+    broken = below(path.rpartition(b"/")[0], state, at)
+    if broken is not None:
+        return broken
+    if before is None:
+        if member.kind is not Kind.DIR and path in state.implied:
+            return Broken("strict.duplicate", at, f"a {member.kind.value} where a directory is implied", "name")
+        other = state.twin(path)
+        if other is not None:
+            return Broken("strict.duplicate", at, f"is {ascii(other)[1:]} where case is folded", "name")
+    return None
+
+
+def below(parent: bytes, state: State, at: int) -> Broken | None:
+    """What is in the way of something in the directory `parent`: a file or link, or a twin, there or above it."""
     while parent and parent not in state.implied:  # what is in there has been looked at, and all above it
         kind = state.kinds.get(parent)
         if kind is not None and kind is not Kind.DIR:
@@ -328,12 +344,6 @@ def duplicates(member: Member, state: State) -> Broken | None:
         if other is not None:
             return Broken("strict.duplicate", at, f"below {ascii(other)[1:]} where case is folded", "name")
         parent = parent.rpartition(b"/")[0]
-    if before is None:
-        if member.kind is not Kind.DIR and path in state.implied:
-            return Broken("strict.duplicate", at, f"a {member.kind.value} where a directory is implied", "name")
-        other = state.twin(path)
-        if other is not None:
-            return Broken("strict.duplicate", at, f"is {ascii(other)[1:]} where case is folded", "name")
     return None
 
 

@@ -22,7 +22,7 @@ from .report import Note
 from .sparse import SparseMap
 
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 CACHED = 48
 """Directories that are kept open; an archive goes through its tree more or less in order."""
@@ -55,11 +55,11 @@ class Writer:
         if xattrs not in XATTRS:
             raise ArgumentError(f"xattrs is one of {', '.join(XATTRS)}, not {xattrs!r}")
         self._dest = dest
-        self._existing, self._times, self._modes = existing, times, modes
+        self._existing, self.times, self.modes = existing, times, modes
         self._owner, self._xattrs = owner, xattrs
         self._open: OrderedDict[bytes, int] = OrderedDict()
         self._late: dict[bytes, _Late] = {}
-        self._file = -1
+        self.file = -1
         self._file_times: tuple[int, int] | None = None
         self._holes: _Holes | None = None
         self.made: dict[bytes, bool] = {}
@@ -69,14 +69,17 @@ class Writer:
         self.changes: list[tuple[str, str]] = []
         """Code and detail of what could not be set of the latest member; for the caller to take."""
         self.notes: list[Note] = []
+        self._umask = _umask()
+        self._final = not self._umask & 0o700
+        """Whether the mode that a directory is made with stays: its owner can always open it."""
 
     # -- directories -----------------------------------------------------------------------------------------------
 
-    def _directory(self, path: bytes, member: Member | None) -> int:
+    def directory(self, path: bytes, where: Where | None) -> int:
         """A descriptor of the directory `path`, walked to without following anything. Owned by the cache.
 
-        For a member directories are made where they are missing, and what is in the way is a RefusedError. For
-        None they must be there: OSError.
+        `where` is the offset and name of a member: directories are made where they are missing, and what is in the
+        way is a RefusedError. For None they must be there: OSError.
         """
         if not path:
             return self._dest
@@ -85,28 +88,28 @@ class Writer:
             self._open.move_to_end(path)
             return fd
         parts = path.split(b"/")
-        depth = len(parts) - 1
+        depth = len(parts) - 1  # components of the nearest directory above that is open
         while depth and b"/".join(parts[:depth]) not in self._open:
             depth -= 1
         above = self._open[b"/".join(parts[:depth])] if depth else self._dest
         for level in range(depth, len(parts)):
             here = b"/".join(parts[: level + 1])
-            fd = self._enter(above, parts[level], here, member)
+            fd = self._enter(above, parts[level], here, where)
             self._open[here] = above = fd
             while len(self._open) > CACHED:
                 _, old = self._open.popitem(last=False)
                 os.close(old)
         return above
 
-    def _enter(self, above: int, name: bytes, path: bytes, member: Member | None) -> int:
-        if member is None:
+    def _enter(self, above: int, name: bytes, path: bytes, where: Where | None) -> int:
+        if where is None:
             return self._open_again(name, above, path)
         try:
             return self._open_again(name, above, path)
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise _in_the_way(error, path, member) from None
+            raise _in_the_way(error, path, where) from None
         try:
             os.mkdir(name, 0o777, dir_fd=above)
             self.made[path] = True
@@ -115,7 +118,7 @@ class Writer:
         try:
             return self._open_again(name, above, path)
         except OSError as error:
-            raise _in_the_way(error, path, member) from None
+            raise _in_the_way(error, path, where) from None
 
     def _open_again(self, name: bytes, above: int, path: bytes) -> int:
         """Open a directory. If it was made here, a umask may have taken even its owner's permission."""
@@ -136,7 +139,7 @@ class Writer:
 
     def _place(self, decision: Decision, member: Member) -> tuple[int, bytes]:
         parent, _, name = decision.path.rpartition(b"/")
-        return self._directory(parent, member), name
+        return self.directory(parent, (member.header_offset, member.path)), name
 
     # -- members ---------------------------------------------------------------------------------------------------
 
@@ -149,19 +152,19 @@ class Writer:
         if decision.kind is Kind.DIR:
             return self._make_directory(fd, name, decision, member)
         if decision.kind is Kind.FILE:
-            mode = decision.mode if self._modes and decision.mode is not None else 0o666
+            mode = decision.mode if self.modes and decision.mode is not None else 0o666
             try:
-                self._file = os.open(name, _FILE, mode, dir_fd=fd)
+                self.file = os.open(name, FILE, mode, dir_fd=fd)
             except FileExistsError:
                 if not self._clear(fd, name, decision, member):
                     return False
-                self._file = os.open(name, _FILE, mode, dir_fd=fd)
+                self.file = os.open(name, FILE, mode, dir_fd=fd)
             self.made[decision.path] = False
-            self._file_times = (member.mtime_ns, member.mtime_ns) if self._times else None
+            self._file_times = (member.mtime_ns, member.mtime_ns) if self.times else None
             if self._owner or (member.pax and self._xattrs != "none"):
-                self.changes += self._set(self._file, self._asked(member))
+                self.changes += self._set(self.file, self._asked(member))
             if member.sparse is not None:
-                self._holes = _Holes(self._file, member.sparse)
+                self._holes = _Holes(self.file, member.sparse)
             if not member.size:
                 self.finish_file()
             return True
@@ -206,7 +209,8 @@ class Writer:
 
     def _dress_link(self, path: bytes, member: Member) -> None:
         """Owner and time of a symlink. Linux knows no attributes of links in the user namespace."""
-        fd, name = self._directory(path.rpartition(b"/")[0], member), path.rpartition(b"/")[2]
+        parent, _, name = path.rpartition(b"/")
+        fd = self.directory(parent, (member.header_offset, member.path))
         owner, attributes = self._asked(member)
         if owner is not None:
             try:
@@ -214,7 +218,7 @@ class Writer:
             except (OSError, OverflowError) as error:
                 self.changes.append(("owner.not-set", f"{owner[0]}:{owner[1]}: {error}"))
         self.changes += [("xattr.not-set", f"{ascii(key)[2:-1]}: on a symlink") for key, _ in attributes]
-        if self._times:
+        if self.times:
             os.utime(name, ns=(member.mtime_ns, member.mtime_ns), dir_fd=fd, follow_symlinks=False)
 
     def _link(self, decision: Decision, member: Member, fd: int, name: bytes) -> None:
@@ -222,7 +226,8 @@ class Writer:
             os.symlink(decision.link, name, dir_fd=fd)
             return
         parent, _, target = decision.link.rpartition(b"/")
-        source = self._directory(parent, member)
+        where = (member.header_offset, member.path)
+        source = self.directory(parent, where)
         try:
             status = os.stat(target, dir_fd=source, follow_symlinks=False)
         except FileNotFoundError:
@@ -234,7 +239,7 @@ class Writer:
                 "link.target", member.header_offset + 157, "its target is no file any more", "linkname", member.path
             )
         # The path's directory may have left the cache while the target's was opened.
-        fd = self._directory(decision.path.rpartition(b"/")[0], member)
+        fd = self.directory(decision.path.rpartition(b"/")[0], where)
         os.link(target, name, src_dir_fd=source, dst_dir_fd=fd, follow_symlinks=False)
 
     def _clear(self, fd: int, name: bytes, decision: Decision, member: Member) -> bool:
@@ -256,8 +261,27 @@ class Writer:
         return True
 
     def _make_directory(self, fd: int, name: bytes, decision: Decision, member: Member) -> bool:
+        mode = 0o700 | (decision.mode or 0)
+        if self._owner or member.pax or not self.make_directory(fd, name, decision.path, mode, member.mtime_ns):
+            self._dress_later(fd, name, decision, member)
+        return True
+
+    def make_directory(self, fd: int, name: bytes, path: bytes, mode: int, mtime_ns: int) -> bool:
+        """Make a directory that has nothing but a mode and a time. False: something is in its place."""
         try:
-            os.mkdir(name, 0o700 | (decision.mode or 0) if self._modes else 0o777, dir_fd=fd)
+            os.mkdir(name, mode if self.modes else 0o777, dir_fd=fd)
+        except FileExistsError:
+            return False
+        self.made[path] = True
+        self._late[path] = (
+            (None, mtime_ns, _NOTHING) if self._final else (mode if self.modes else None, mtime_ns, _NOTHING)
+        )
+        return True
+
+    def _dress_later(self, fd: int, name: bytes, decision: Decision, member: Member) -> None:
+        """Make a directory with more than that, or take the one that is there."""
+        try:
+            os.mkdir(name, 0o700 | (decision.mode or 0) if self.modes else 0o777, dir_fd=fd)
             self.made[decision.path] = True
         except FileExistsError:
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -267,11 +291,10 @@ class Writer:
                     "path.replaces", member.header_offset, f"{what} is in a directory's place", "name", member.path
                 ) from None
         self._late[decision.path] = (
-            decision.mode if self._modes else None,
+            decision.mode if self.modes else None,
             member.mtime_ns,
-            self._asked(member) if self._owner or member.pax else (None, ()),
+            self._asked(member) if self._owner or member.pax else _NOTHING,
         )
-        return True
 
     def data(self, piece: memoryview) -> None:
         """More of the file that was begun. Raises OSError."""
@@ -279,11 +302,11 @@ class Writer:
             self._holes.write(piece)
             return
         while piece:
-            piece = piece[os.write(self._file, piece) :]
+            piece = piece[os.write(self.file, piece) :]
 
     def finish_file(self) -> None:
         """The file is complete: set its time and close it."""
-        fd, self._file = self._file, -1
+        fd, self.file = self.file, -1
         holes, self._holes = self._holes, None
         try:
             if holes is not None:
@@ -301,12 +324,19 @@ class Writer:
         What has been replaced meanwhile is noted. A directory that was there before loses permissions that the
         archive does not give it, and gains none.
         """
-        umask = _umask()
+        umask = self._umask
         # Backwards by name: what is in a directory comes before it, and directories that share a parent together.
         for path in sorted(self._late, reverse=True):
             mode, mtime_ns, asked = self._late[path]
             try:
-                fd = self._directory(path, None)
+                if mode is None and asked == _NOTHING:
+                    # Not by its own descriptor: if it was swapped for a link meanwhile, that has the time now.
+                    if self.times:
+                        parent, _, name = path.rpartition(b"/")
+                        above = self.directory(parent, None)
+                        os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=above, follow_symlinks=False)
+                    continue
+                fd = self.directory(path, None)
             except OSError as error:
                 detail = f"{ascii(path)[1:]}: mode and time not set: {error.strerror}"
                 self.notes.append(Note("directory.not-set", detail))
@@ -317,7 +347,7 @@ class Writer:
                 want = mode & ~umask if path in self.made else mode & had
                 if want != had & 0o777:
                     os.fchmod(fd, want | had & 0o7000)
-            if self._times:
+            if self.times:
                 os.utime(fd, ns=(mtime_ns, mtime_ns))
 
     def abort(self) -> list[bytes]:
@@ -326,7 +356,7 @@ class Writer:
         for path, is_directory in reversed(self.made.items()):
             parent, _, name = path.rpartition(b"/")
             try:
-                fd = self._directory(parent, None)
+                fd = self.directory(parent, None)
                 if is_directory:
                     os.rmdir(name, dir_fd=fd)
                 else:
@@ -340,9 +370,9 @@ class Writer:
 
     def close(self) -> None:
         """Give every descriptor back."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        if self.file >= 0:
+            os.close(self.file)
+            self.file = -1
         while self._open:
             os.close(self._open.popitem()[1])
 
@@ -367,11 +397,17 @@ class _Holes:
             data = data[done:]
 
 
+Where: TypeAlias = tuple[int, bytes]
+"""Offset of a member's header, and its path as stored."""
+
 _Asked: TypeAlias = "tuple[tuple[int, int] | None, metadata.Xattrs]"
 """Owner by numbers, or None where it is not to be set, and extended attributes."""
 
 _Late: TypeAlias = "tuple[int | None, int, _Asked]"
-"""Mode (None: not to be set), time in nanoseconds, owner and attributes of a directory."""
+"""Mode (None: it is what it should be), time in nanoseconds, owner and attributes of a directory."""
+
+
+_NOTHING: _Asked = (None, ())
 
 
 def _umask() -> int:
@@ -388,15 +424,13 @@ def _umask() -> int:
     return umask
 
 
-def _in_the_way(error: OSError, path: bytes, member: Member) -> TarError | OSError:
+def _in_the_way(error: OSError, path: bytes, where: Where) -> TarError | OSError:
     """A component of a path that is no directory: the archive's fault, or what was at the destination."""
     if error.errno == errno.ELOOP:
-        return RefusedError(
-            "path.through-link", member.header_offset, f"{ascii(path)[1:]} is a link", "name", member.path
-        )
+        return RefusedError("path.through-link", where[0], f"{ascii(path)[1:]} is a link", "name", where[1])
     if error.errno == errno.ENOTDIR:
         # O_NOFOLLOW with O_DIRECTORY gives ENOTDIR for a link too.
         return RefusedError(
-            "path.through-link", member.header_offset, f"{ascii(path)[1:]} is a link or a file", "name", member.path
+            "path.through-link", where[0], f"{ascii(path)[1:]} is a link or a file", "name", where[1]
         )
     return error

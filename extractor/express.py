@@ -1,0 +1,298 @@
+"""The express way: ordinary files and directories in one tight loop, before parser, policy and writer are asked.
+
+Most members of most archives are alike: the same owner, modes, magic, one pax time at most. This loop knows them by
+comparing the pieces of a header with pieces it has examined before, and does for them exactly what the ordinary way
+does, for a fraction of its time. Whatever it has any doubt about, it leaves alone: the parser finds that member
+where it began, and says of it what there is to say. So nothing is refused, changed or skipped here, and no rule is
+decided here in another way: which way a member went cannot be seen from the outside, and depends on how the archive
+arrived.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zlib
+from typing import TypeVar
+
+from .errors import TarError
+from .events import Kind
+from .limits import Limits
+from .policy import Policy, Strict, directory_mode, file_mode
+from .report import INCOMPLETE, Progress, Report, Row
+from .rules import State, below
+from .writer import FILE, Writer
+
+_PIECES = struct.Struct("100s24s12s12s8s189s167s")
+"""name; mode, uid, gid; size; mtime; chksum; typeflag to devminor; prefix and what is behind it."""
+
+_OWN = rb"(?:[0-7]{7}[ \0]|[0-7]{6} \0|\0{8})"
+_MODES = re.compile(rb"(?:000|010)[0-7](?:[0-7]{3}[ \0]|[0-7]{2} \0)" + _OWN * 2 + rb"\Z")
+_NUMBER = re.compile(rb"[0-7]{11}[ \0]\Z")
+_TIME = re.compile(rb"[0-7]{11}[ \0]\Z|\0{12}\Z")
+_SUM = re.compile(rb"[0-7]{6}(?:\0 | \0)\Z|[0-7]{7}[ \0]\Z")
+_REST = re.compile(rb"[05x\0]\0{100}(?:ustar\x0000|ustar  \0).{64}" + _OWN * 2 + rb"\Z", re.DOTALL)
+_PAX_TIME = re.compile(rb"([1-9][0-9]) mtime=([0-9]{1,9}|[1-7][0-9]{9})(?:\.([0-9]{1,9})[0-9]*)?\n\Z")
+"""A pax header with nothing but a time, between 1970 and 2223."""
+
+_PLAIN = bytes(byte for byte in range(32, 127) if byte not in b"/\\")
+_IDLE = frozenset((b"", b".", b".."))
+_NOTHING = bytes(167)
+_DRIVE = re.compile(rb"[A-Za-z]:")
+_FEW = 4096
+"""Pieces of each sort that are remembered: more are forgotten all at once, and examined again."""
+_SHORT = 512
+"""Limits below this many bytes are left to the parser."""
+
+
+class Express:
+    """Ordinary members of one archive. `writer` None: nothing is written (`check`).
+
+    Shares what the policy remembers and what the report says with the ordinary way.
+    """
+
+    def __init__(self, policy: Policy, writer: Writer | None, report: Report, progress: Progress | None) -> None:
+        self._policy, self._writer, self._report, self._progress = policy, writer, report, progress
+        self._state: State | None = policy.state if isinstance(policy, Strict) else None
+        self._modes: dict[bytes, tuple[int, int, int]] = {}
+        self._numbers: dict[bytes, tuple[int, int]] = {}
+        self._times: dict[bytes, tuple[int, int]] = {}
+        self._sums: dict[bytes, int] = {}
+        self._rests: dict[bytes, tuple[int, bool, int]] = {}
+        self._prefixes: dict[bytes, tuple[bytes, int]] = {_NOTHING: (b"", 0)}
+
+    @staticmethod
+    def able(limits: Limits) -> bool:
+        """Whether limits are such that no ordinary member comes near them."""
+        return min(limits.path, limits.extension, limits.depth) >= _SHORT
+
+    # -- pieces of a header that were not seen before: examined; None: not ordinary -----------------------
+
+    def _mode(self, piece: bytes) -> tuple[int, int, int] | None:
+        """Mode for a file and for a directory (-1: not ordinary for it), and the sum of the bytes."""
+        if _MODES.match(piece) is None:
+            return None
+        mode = int(piece[:7].rstrip(b" "), 8)
+        file = -1 if mode & 0o7000 else file_mode(mode & 0o777)
+        found = (file, -1 if mode >> 12 else directory_mode(mode), sum(piece))
+        return _remember(self._modes, piece, found)
+
+    def _number(self, piece: bytes) -> tuple[int, int] | None:
+        if _NUMBER.match(piece) is None:
+            return None
+        return _remember(self._numbers, piece, (int(piece[:11], 8), sum(piece)))
+
+    def _time(self, piece: bytes) -> tuple[int, int] | None:
+        if _TIME.match(piece) is None:
+            return None
+        return _remember(self._times, piece, (int(piece[:11].strip(b"\0") or b"0", 8) * 10**9, sum(piece)))
+
+    def _sum(self, piece: bytes) -> int | None:
+        """The sum that a header states, less that of the field itself as it is counted."""
+        if _SUM.match(piece) is None:
+            return None
+        return _remember(self._sums, piece, int(piece[:7].rstrip(b"\0 "), 8) - 256)
+
+    def _rest(self, piece: bytes) -> tuple[int, bool, int] | None:
+        """Typeflag (0, 5 or x), whether there may be a prefix, and the sum of the bytes."""
+        if _REST.match(piece) is None:
+            return None
+        return _remember(self._rests, piece, (piece[0] or 0x30, piece[106] == 0, sum(piece)))
+
+    def _prefix(self, piece: bytes) -> tuple[bytes, int] | None:
+        """The prefix with its slash, and the sum of the bytes."""
+        prefix = piece[:155].rstrip(b"\0")
+        if not prefix or b"\0" in prefix or any(piece[155:]):
+            return None
+        return _remember(self._prefixes, piece, (prefix + b"/", sum(piece)))
+
+    # -- directories -----------------------------------------------------------------------------------------------
+
+    def _enter(self, parent: bytes, first: int) -> int:
+        """The descriptor of a directory to make members in (0 where nothing is written); -1: in doubt."""
+        if parent:
+            if not _IDLE.isdisjoint(parent.split(b"/")):
+                return -1
+            state = self._state
+            if state is not None and parent not in state.implied:
+                if parent.translate(None, _PLAIN + b"/") or _DRIVE.match(parent) is not None:
+                    return -1
+                if below(parent, state, first) is not None:
+                    return -1
+                state.enter(parent)
+        if self._writer is None:
+            return 0
+        try:
+            return self._writer.directory(parent, (first, parent))
+        except (OSError, TarError):
+            return -1
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def run(self, buffer: bytes, at: int, base: int, most: int) -> tuple[int, int]:
+        """Take up to `most` members from `buffer`, the first of which begins at `at`, or nothing.
+
+        `base` is the archive's offset of the buffer. Returns where the first member begins that was not taken, and
+        how many were. Raises OSError where a body cannot be written; the writer then has the file still open.
+        """
+        writer, state, report = self._writer, self._state, self._report
+        unpack, adler, size_of = _PIECES.unpack_from, zlib.adler32, len
+        modes, numbers, times, sums = self._modes.get, self._numbers.get, self._times.get, self._sums.get
+        rests, prefixes = self._rests.get, self._prefixes.get
+        made = self._policy.made
+        folded: dict[bytes, bytes] = {} if state is None else state.folded
+        implied: set[bytes] = set() if state is None else state.implied
+        rows = report.members
+        to_open, to_write, to_close, set_times = os.open, os.write, os.close, os.utime
+        progress = self._progress
+        outcome = "listed" if writer is None else "written"
+        taken: dict[bytes, bool] = {} if writer is None else writer.made
+        with_times = writer is not None and writer.times
+        with_modes = writer is not None and writer.modes
+        view = memoryview(buffer)
+        end = size_of(buffer) - 512
+        last: bytes | None = None
+        fd, written, count = -1, 0, 0
+        path, start, size = b"", at, 0
+        try:
+            while at <= end and count < most:
+                start = at
+                name, mode_piece, number_piece, time_piece, sum_piece, rest_piece, prefix_piece = unpack(buffer, at)
+                mode = modes(mode_piece) or self._mode(mode_piece)
+                rest = rests(rest_piece) or self._rest(rest_piece)
+                number = numbers(number_piece) or self._number(number_piece)
+                time = times(time_piece) or self._time(time_piece)
+                stated = sums(sum_piece) or self._sum(sum_piece)
+                if mode is None or rest is None or number is None or time is None or stated is None:
+                    break
+                if rest[0] == 0x78:  # x: nothing but a time, and then the member
+                    size = number[0]
+                    if size > 60 or prefix_piece != _NOTHING or at + 1024 > end or not rest[1]:
+                        break
+                    if stated != (adler(name) & 0xFFFF) - 1 + mode[2] + number[1] + time[1] + rest[2]:
+                        break
+                    if b"\0" in name.rstrip(b"\0"):
+                        break
+                    found = _PAX_TIME.match(buffer[at + 512 : at + 512 + size])
+                    if found is None or int(found[1]) != size:
+                        break
+                    fraction = found[3]
+                    mtime = int(found[2]) * 10**9 + (int(fraction.ljust(9, b"0")) if fraction else 0)
+                    at += 1024
+                    name, mode_piece, number_piece, time_piece, sum_piece, rest_piece, prefix_piece = unpack(
+                        buffer, at
+                    )
+                    mode = modes(mode_piece) or self._mode(mode_piece)
+                    rest = rests(rest_piece) or self._rest(rest_piece)
+                    number = numbers(number_piece) or self._number(number_piece)
+                    time = times(time_piece) or self._time(time_piece)
+                    stated = sums(sum_piece) or self._sum(sum_piece)
+                    if mode is None or rest is None or number is None or time is None or stated is None:
+                        at = start
+                        break
+                    if rest[0] == 0x78:
+                        at = start
+                        break
+                else:
+                    mtime = time[0]
+                prefix = prefixes(prefix_piece) or (self._prefix(prefix_piece) if rest[1] else None)
+                if prefix is None or (
+                    stated != (adler(name) & 0xFFFF) - 1 + mode[2] + number[1] + time[1] + rest[2] + prefix[1]
+                ):
+                    at = start
+                    break
+                size = number[0]
+                stop = at + 512 + (size + 511 & ~511)
+                stored = path = prefix[0] + name.rstrip(b"\0")
+                directory = rest[0] == 0x35
+                bits = mode[1] if directory else mode[0]
+                if stop > end + 512 or b"\0" in path or bits < 0 or (directory and size):
+                    at = start
+                    break
+                if path[:2] == b"./":
+                    path = path[2:]
+                if directory and path[-1:] == b"/":
+                    path = path[:-1]
+                parent, _, leaf = path.rpartition(b"/")
+                if leaf in _IDLE or path in made or path[0] == 0x2F:
+                    at = start
+                    break
+                if parent != last:
+                    fd = self._enter(parent, base + at)
+                    last = parent if fd >= 0 else None
+                if fd < 0:
+                    at = start
+                    break
+                if state is not None:
+                    low = path.lower()
+                    if (
+                        leaf.translate(None, _PLAIN)
+                        or (not parent and leaf[1:2] == b":")
+                        or low in folded
+                        or (low != path and (low in made or low in implied))
+                        or (not directory and path in implied)
+                    ):
+                        at = start
+                        break
+                    if low != path:
+                        folded[low] = path
+                if writer is None:
+                    made[path] = Kind.DIR if directory else Kind.FILE
+                elif directory:
+                    if not writer.make_directory(fd, leaf, path, bits, mtime):
+                        at = start
+                        break
+                    made[path] = Kind.DIR
+                else:
+                    try:
+                        file = writer.file = to_open(leaf, FILE, bits if with_modes else 0o666, dir_fd=fd)
+                    except OSError:
+                        at = start
+                        break
+                    taken[path] = False
+                    made[path] = Kind.FILE
+                    if size:
+                        data = at + 512
+                        done = to_write(file, view[data : data + size])
+                        while done < size:
+                            done += to_write(file, view[data + done : data + size])
+                        written += size
+                    if with_times:
+                        set_times(file, ns=(mtime, mtime))
+                    writer.file = -1
+                    to_close(file)
+                row = Row(
+                    stored if writer is None else path,
+                    "dir" if directory else "file",
+                    size,
+                    base + start,
+                    outcome,
+                    "",
+                    "",
+                    base + stop,
+                )
+                rows.append(row)
+                if progress is not None:
+                    progress(row)
+                count += 1
+                at = stop
+        except BaseException:
+            if writer is not None and writer.file >= 0:
+                row = Row(path, "file", size, base + start, "partial", *INCOMPLETE, base + at + 512)
+                rows.append(row)
+            raise
+        finally:
+            report.body_bytes += written
+        return at, count
+
+
+_Found = TypeVar("_Found")
+
+
+def _remember(memory: dict[bytes, _Found], piece: bytes, found: _Found) -> _Found:
+    """Remember what was found of a piece."""
+    if len(memory) >= _FEW:
+        memory.clear()
+    memory[piece] = found
+    return found
