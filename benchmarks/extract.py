@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import dataclasses
+import filecmp
 import gzip
 import json
 import os
@@ -244,7 +245,9 @@ ORDER = ("sdist.tar.gz", "sdist.tar", "sdist.tar.zst", "large.tar.gz", "tiny.tar
 def archives(cache_dir: Path, sdist: Path | None, wanted: list[str], sizes: Sizes) -> dict[str, Path]:
     """Name and file of every wanted archive, made when missing; without zstd there is none of that kind."""
     packed, plain = cache_dir / "sdist.tar.gz", cache_dir / "sdist.tar"
-    if sdist is not None:
+    if sdist is not None and not (packed.exists() and filecmp.cmp(sdist, packed, shallow=False)):
+        for made in (plain, cache_dir / "sdist.tar.zst", cache_dir / "large.tar.gz"):  # of the one before
+            made.unlink(missing_ok=True)
         shutil.copyfile(sdist, packed)
     if not plain.exists():
         write(plain, iter((gzip.decompress(packed.read_bytes()),)))

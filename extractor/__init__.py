@@ -13,7 +13,8 @@ from .events import ArchiveEnd, Data, Kind, Member, Need
 from .extraction import Extraction, Options
 from .limits import Limits
 from .parser import Parser
-from .report import Note, Report, Row
+from .report import Note, Report
+from .rows import Row, Rows
 
 __all__ = [
     "ArchiveEnd",
@@ -33,6 +34,7 @@ __all__ = [
     "RefusedError",
     "Report",
     "Row",
+    "Rows",
     "TarError",
     "check",
     "extract",

@@ -20,7 +20,8 @@ from .errors import TarError
 from .events import Kind
 from .limits import Limits
 from .policy import Policy, Strict, directory_mode, file_mode
-from .report import INCOMPLETE, Progress, Report, Row
+from .report import INCOMPLETE, Progress, Report
+from .rows import Row
 from .rules import State, below
 from .writer import FILE, Writer
 
@@ -143,7 +144,7 @@ class Express:
         made = self._policy.made
         folded: dict[bytes, bytes] = {} if state is None else state.folded
         implied: set[bytes] = set() if state is None else state.implied
-        rows = report.members
+        rows = report.members.latest
         to_open, to_write, to_close, set_times = os.open, os.write, os.close, os.utime
         progress = self._progress
         outcome = "listed" if writer is None else "written"
@@ -284,6 +285,7 @@ class Express:
             raise
         finally:
             report.body_bytes += written
+            report.members.settle()
         return at, count
 
 

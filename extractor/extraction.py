@@ -17,7 +17,8 @@ from .layout import BLOCK
 from .limits import Limits
 from .parser import Parser
 from .policy import POLICIES, Decision, Policy
-from .report import INCOMPLETE, Note, Progress, Report, Row
+from .report import INCOMPLETE, Note, Progress, Report
+from .rows import CHUNK, Row
 from .selection import Selection
 from .writer import Writer
 
@@ -169,8 +170,12 @@ class Extraction:
         parser, express = self._parser, self._express
         next_event = parser.next_event
         while True:
-            if express is not None and (place := parser.between()) is not None:
-                parser.passed(*express.run(*place))
+            while express is not None and (place := parser.between()) is not None:
+                buffer, at, base, most = place
+                at, members = express.run(buffer, at, base, min(most, CHUNK))
+                parser.passed(at, members)
+                if members < CHUNK:
+                    break
             event = next_event()
             if event is Need.DATA:
                 return
@@ -275,9 +280,12 @@ class Extraction:
         report.notes += [
             Note("partial.left", f"{ascii(path)[1:]} could not be taken back") for path in sorted(left)
         ]
-        for row in report.members:
+
+        def undo(row: Row) -> None:
             if row.outcome in ("written", "changed", "partial") and row.path not in left:
                 row.outcome = "undone"
+
+        report.members.change(undo)
 
     def close(self) -> None:
         """Give every descriptor back."""

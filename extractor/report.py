@@ -8,32 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
+from .rows import Row, Rows
+
 OUTCOMES = ("written", "changed", "skipped", "refused", "listed", "partial", "undone")
 """Everything that may become of a member; `Row` says what each means."""
 
 ASKED = frozenset(("name.destination", "only.other", "strip.nothing-left", "path.kept"))
 """Codes of skipped members that the caller asked to have skipped, or of which there is nothing to make (`./`)."""
-
-
-@dataclass(slots=True)
-class Row:
-    """One member and its outcome.
-
-    `outcome` is `written`, `changed` (written, but not as the archive says), `skipped` (not extracted, by its
-    type or because it was not asked for), `refused` (the archive was refused because of it), `listed` (it would
-    have been written), `partial` (an error came before its body was complete) or `undone` (made, and taken back
-    after an error). `code` says why it is not simply written. The member's bytes of the archive, extensions and
-    padding included, are those from `offset` up to `stop`.
-    """
-
-    path: bytes
-    kind: str
-    size: int
-    offset: int
-    outcome: str
-    code: str = ""
-    detail: str = ""
-    stop: int = 0
 
 
 Progress: TypeAlias = Callable[[Row], object]
@@ -63,7 +44,8 @@ class Report:
     `archive_bytes` is the end of the archive: extensions without a member, zero blocks, what is behind them.
     """
 
-    members: list[Row] = field(default_factory=list)
+    members: Rows = field(default_factory=Rows)
+    """A sequence of Row, kept small: see `Rows`."""
     policy: str = ""
     compression: str = ""
     archive_bytes: int = 0

@@ -2,12 +2,15 @@
 
 import contextlib
 import json
+import tracemalloc
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 
-from extractor import Note, Report, Row, TarError, check, extract
+from extractor import Note, Report, Row, Rows, TarError, check, extract
 from extractor.report import OUTCOMES
+from extractor.rows import CHUNK
 from harness.archive.encode import encode_bytes
 from harness.archive.recipe import Recipe
 from harness.generate.strategies import recipes
@@ -93,6 +96,64 @@ def test_a_note_in_words() -> None:
 def test_what_was_asked_to_be_skipped_leaves_a_report_complete() -> None:
     asked = Row(b"a", "file", 0, 0, "skipped", "only.other")
     other = Row(b"a", "file", 0, 0, "skipped", "type.special")
-    assert Report(members=[asked], end=0).complete
-    assert not Report(members=[other], end=0).complete
-    assert not Report(members=[asked]).complete
+    assert Report(members=Rows([asked]), end=0).complete
+    assert not Report(members=Rows([other]), end=0).complete
+    assert not Report(members=Rows([asked])).complete
+
+
+# -- many rows -----------------------------------------------------------------------------------------------------
+
+
+def many(count: int) -> list[Row]:
+    return [
+        Row(b"d/%d" % number, "file", number, 512 * number, "written", stop=512 * number + 512)
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2 * CHUNK - 1, 2 * CHUNK, 5 * CHUNK + 7])
+def test_rows_are_a_sequence(count: int) -> None:
+    plain = many(count)
+    rows = Rows(plain)
+    assert len(rows) == count
+    assert list(rows) == plain
+    assert rows == plain
+    assert rows[-3:] == plain[-3:]
+    assert rows[: CHUNK + 2 : 1000] == plain[: CHUNK + 2 : 1000]
+    assert [rows[at] for at in range(-count, count, 997)] == [plain[at] for at in range(-count, count, 997)]
+    for beyond in (count, -count - 1):
+        with pytest.raises(IndexError):
+            rows[beyond]
+
+
+def test_rows_that_differ() -> None:
+    rows = Rows(many(3 * CHUNK))
+    assert rows != many(3 * CHUNK - 1)
+    assert rows != [*many(3 * CHUNK)[1:], Row(b"x", "file", 0, 0, "written")]
+    assert rows != "rows"
+
+
+def test_every_row_can_be_changed() -> None:
+    rows = Rows(many(3 * CHUNK))
+    assert rows[1].outcome == "written"  # unpacked, and not to be told again as it was
+
+    def undo(row: Row) -> None:
+        row.outcome = "undone"
+
+    rows.change(undo)
+    assert {row.outcome for row in rows} == {rows[1].outcome, rows[-1].outcome} == {"undone"}
+
+
+def test_rows_are_small() -> None:
+    """A hundred thousand rows; as objects they take more than two hundred bytes each."""
+    tracemalloc.start()
+    try:
+        rows = Rows()
+        for number in range(100_000):
+            path = b"package-1.0/module-%02d/file-%06d.py" % (number // 1000, number)
+            rows.append(Row(path, "file", 0, 512 * number, "written", stop=512 * number + 512))
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(rows) == 100_000
+    assert size < 4 << 20
