@@ -39,7 +39,10 @@ _PAX_TIME = re.compile(rb"([1-9][0-9]) mtime=([0-9]{1,9}|[1-7][0-9]{9})(?:\.([0-
 
 _PLAIN = bytes(byte for byte in range(32, 127) if byte not in b"/\\")
 _IDLE = frozenset((b"", b".", b".."))
+_LONGEST_TIME = 100
+"""Bytes of such a pax header are less: its length has two digits."""
 _NOTHING = bytes(167)
+_NO_PREFIX = (b"", 0)
 _DRIVE = re.compile(rb"[A-Za-z]:")
 _FEW = 4096
 """Pieces of each sort that are remembered: more are forgotten all at once, and examined again."""
@@ -61,7 +64,9 @@ class Express:
         self._times: dict[bytes, tuple[int, int]] = {}
         self._sums: dict[bytes, int] = {}
         self._rests: dict[bytes, tuple[int, bool, int]] = {}
-        self._prefixes: dict[bytes, tuple[bytes, int]] = {_NOTHING: (b"", 0)}
+        self._headers: dict[bytes, int] = {}
+        """Whole pax headers (tarfile's are all alike), and the bytes of their bodies."""
+        self._prefixes: dict[bytes, tuple[bytes, int]] = {}
 
     @staticmethod
     def able(limits: Limits) -> bool:
@@ -108,6 +113,18 @@ class Express:
             return None
         return _remember(self._prefixes, piece, (prefix + b"/", sum(piece)))
 
+    def _header(self, block: bytes) -> int:
+        """The bytes of the body of a pax header, if it is an ordinary one; -1: it is not."""
+        name, mode_piece, number_piece, time_piece, sum_piece, rest_piece, prefix_piece = _PIECES.unpack(block)
+        mode, rest, number = self._mode(mode_piece), self._rest(rest_piece), self._number(number_piece)
+        time, stated = self._time(time_piece), self._sum(sum_piece)
+        if mode is None or rest is None or number is None or time is None or stated is None:
+            return -1
+        total = sum(name) + mode[2] + number[1] + time[1] + rest[2]
+        if prefix_piece != _NOTHING or not rest[1] or stated != total or b"\0" in name.rstrip(b"\0"):
+            return -1
+        return _remember(self._headers, block, number[0]) if number[0] < _LONGEST_TIME else -1
+
     # -- directories -----------------------------------------------------------------------------------------------
 
     def _enter(self, parent: bytes, first: int) -> int:
@@ -140,7 +157,8 @@ class Express:
         writer, state, report = self._writer, self._state, self._report
         unpack, adler, size_of = _PIECES.unpack_from, zlib.adler32, len
         modes, numbers, times, sums = self._modes.get, self._numbers.get, self._times.get, self._sums.get
-        rests, prefixes = self._rests.get, self._prefixes.get
+        rests, prefixes, headers = self._rests.get, self._prefixes.get, self._headers.get
+        last_piece, rest = b"", (0, False, 0)
         made = self._policy.made
         folded: dict[bytes, bytes] = {} if state is None else state.folded
         implied: set[bytes] = set() if state is None else state.implied
@@ -159,21 +177,15 @@ class Express:
         try:
             while at <= end and count < most:
                 start = at
-                name, mode_piece, number_piece, time_piece, sum_piece, rest_piece, prefix_piece = unpack(buffer, at)
-                mode = modes(mode_piece) or self._mode(mode_piece)
-                rest = rests(rest_piece) or self._rest(rest_piece)
-                number = numbers(number_piece) or self._number(number_piece)
-                time = times(time_piece) or self._time(time_piece)
-                stated = sums(sum_piece) or self._sum(sum_piece)
-                if mode is None or rest is None or number is None or time is None or stated is None:
-                    break
-                if rest[0] == 0x78:  # x: nothing but a time, and then the member
-                    size = number[0]
-                    if size > 60 or prefix_piece != _NOTHING or at + 1024 > end or not rest[1]:
-                        break
-                    if stated != (adler(name) & 0xFFFF) - 1 + mode[2] + number[1] + time[1] + rest[2]:
-                        break
-                    if b"\0" in name.rstrip(b"\0"):
+                size = -1
+                if buffer[at + 156] == 0x78:  # x: nothing but a time, and then the member
+                    header = buffer[at : at + 512]
+                    size = headers(header, -1)
+                    if size < 0:
+                        size = self._header(header)
+                        if size < 0:
+                            break
+                    if at + 1024 > end:
                         break
                     found = _PAX_TIME.match(buffer[at + 512 : at + 512 + size])
                     if found is None or int(found[1]) != size:
@@ -181,23 +193,26 @@ class Express:
                     fraction = found[3]
                     mtime = int(found[2]) * 10**9 + (int(fraction.ljust(9, b"0")) if fraction else 0)
                     at += 1024
-                    name, mode_piece, number_piece, time_piece, sum_piece, rest_piece, prefix_piece = unpack(
-                        buffer, at
-                    )
-                    mode = modes(mode_piece) or self._mode(mode_piece)
-                    rest = rests(rest_piece) or self._rest(rest_piece)
-                    number = numbers(number_piece) or self._number(number_piece)
-                    time = times(time_piece) or self._time(time_piece)
-                    stated = sums(sum_piece) or self._sum(sum_piece)
-                    if mode is None or rest is None or number is None or time is None or stated is None:
+                name, mode_piece, number_piece, time_piece, sum_piece, rest_piece, prefix_piece = unpack(buffer, at)
+                if rest_piece != last_piece:
+                    found_rest = rests(rest_piece) or self._rest(rest_piece)
+                    if found_rest is None:
                         at = start
                         break
-                    if rest[0] == 0x78:
-                        at = start
-                        break
-                else:
+                    rest, last_piece = found_rest, rest_piece
+                mode = modes(mode_piece) or self._mode(mode_piece)
+                number = numbers(number_piece) or self._number(number_piece)
+                time = times(time_piece) or self._time(time_piece)
+                stated = sums(sum_piece) or self._sum(sum_piece)
+                if mode is None or number is None or time is None or stated is None or rest[0] == 0x78:
+                    at = start
+                    break
+                if size < 0:
                     mtime = time[0]
-                prefix = prefixes(prefix_piece) or (self._prefix(prefix_piece) if rest[1] else None)
+                if prefix_piece == _NOTHING:
+                    prefix: tuple[bytes, int] | None = _NO_PREFIX
+                else:
+                    prefix = (prefixes(prefix_piece) or self._prefix(prefix_piece)) if rest[1] else None
                 if prefix is None or (
                     stated != (adler(name) & 0xFFFF) - 1 + mode[2] + number[1] + time[1] + rest[2] + prefix[1]
                 ):
