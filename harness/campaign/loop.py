@@ -234,9 +234,7 @@ class Campaign:
         self.progress()
 
     def _keep(self, suspect: Suspect, finding: Finding, flaky: tuple[str, ...]) -> None:
-        known = Known(
-            frozenset(finding.causes), splits(finding.target, finding.divergence, finding.trial.observations)
-        )
+        known = Known(frozenset(finding.causes), splits(finding.target, finding.trial.observations))
         if known not in self._known:
             self._known.append(known)
         self.suspects.learn(known)

@@ -15,7 +15,7 @@ import msgspec
 from ..archive.case import Case
 from ..contest.observation import Observation
 from ..generate.recipes import Generated
-from ..judge.compare import NOT_COMPARED, Divergence
+from ..judge.compare import NOT_COMPARED
 from ..judge.facets import STRONG, differences
 from ..triage.explain import causes
 from ..triage.target import Target
@@ -67,14 +67,12 @@ def split(target: Target) -> Split:
     return target.facet.partition(":")[0], one, other
 
 
-def splits(target: Target, divergence: Divergence, observations: Sequence[Observation]) -> frozenset[Split]:
-    """All that the minimised case of a finding shows: its target, what else is broken, which pairs part."""
+def splits(target: Target, observations: Sequence[Observation]) -> frozenset[Split]:
+    """All that the minimised case of a finding explains: its target, and which pairs part in what.
+
+    What somebody breaks by himself on the same case is no bystander's matter: it is a target of its own.
+    """
     found = {split(target)}
-    for broken in divergence.broken:
-        if broken.invariant in SINGLE:
-            found.update(
-                (f"{broken.invariant} {facet}", "", name) for facet in broken.facets for name in broken.contestants
-            )
     heard = [one for one in observations if one.status not in NOT_COMPARED]
     for place, one in enumerate(heard):
         for other in heard[:place]:

@@ -100,13 +100,11 @@ def compare(
     facets: Sequence[str] = STRONG,
     weak: bool = True,
     whole: Sequence[Observation] = (),
-    cause: Sequence[str] = (),
 ) -> Divergence:
     """Compare observations of one archive in `world`, by `facets` (names from `FACETS`).
 
     `weak=False` leaves out the facets that were not asked for (a campaign does not look at them). `whole` are the
     same contestants' observations of the same archive arriving whole, where `observations` came by a schedule.
-    `cause` goes into the signature: what `triage.explain` reads off a minimised case.
     Raises KeyError for an unknown facet.
     """
     for facet in facets:
@@ -133,5 +131,5 @@ def compare(
         weak=_weak(heard, facets) if weak else (),
         rules=tuple(rule for facet in facets for rule in FACETS[facet].rules),
         left_out=tuple((o.contestant, f"{o.status}: {o.error}") for o in observations if o.status in NOT_COMPARED),
-        signature=None if agreed else signature(heard, broken, facets, cause),
+        signature=None if agreed else signature(heard, broken, facets),
     )

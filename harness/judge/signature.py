@@ -1,8 +1,14 @@
-"""The signature of a divergence: what makes two archives show the same thing, in words and as a short id.
+"""Signatures: what makes two archives show the same thing, in words and as a short id. There are two levels.
 
-It holds the gravest broken invariant, the facets on which contestants part, and who stands with whom, by family.
-Names, sizes, times and the order of members are not in it. Whoever tells two causes apart that show themselves
-alike adds causal fields (`cause`), taken from the minimised recipe.
+The *pattern* (`signature`) is read off any comparison: the gravest broken invariant, the facets on which
+contestants part, and who stands with whom, by family. It names everybody: whoever joins the ring changes it.
+
+The *signature of a finding* (`of_cause`) is taken from its minimised case: the invariant, the facet, and the causes
+that the divergence needs. Where one family breaks a promise by itself, or two of its releases part, the family is
+in it. Where two families part neither is at fault by itself: who parts is told with the finding, and is not in its
+name, so that one cause is one finding whoever is in the ring.
+
+Names, sizes, times and the order of members are in neither.
 """
 
 from __future__ import annotations
@@ -23,13 +29,14 @@ DISAGREEMENT_RANK = 9
 
 
 class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`id` is a hash of the rest, 10 hexadecimal digits; `split` is like `content: extractor|gnu-tar / tarfile`."""
+    """`id` has 10 hexadecimal digits; `split` says who parts in what: `content: extractor|gnu-tar / tarfile`."""
 
     id: str
     invariant: str
     rank: int
     split: tuple[str, ...]
     cause: tuple[str, ...] = ()
+    """What the divergence needs; empty for a pattern."""
 
 
 def _families(group: Sequence[Observation], everyone: Sequence[Observation]) -> str:
@@ -74,13 +81,12 @@ def _split(facet: str, observations: Sequence[Observation]) -> str:
     return f"{facet}: {' / '.join(sorted(names))}"
 
 
-def signature(
-    observations: Sequence[Observation],
-    broken: Sequence[Broken],
-    facets: Sequence[str],
-    cause: Sequence[str] = (),
-) -> Signature:
-    """The signature of observations that part in `facets` or break invariants.
+def _hash(*words: str) -> str:
+    return hashlib.blake2b("\n".join(words).encode(), digest_size=5).hexdigest()
+
+
+def signature(observations: Sequence[Observation], broken: Sequence[Broken], facets: Sequence[str]) -> Signature:
+    """The pattern of observations that part in `facets` or break invariants.
 
     A broken `contained` or `alive` is a matter of the one who broke it: who else differs is left out, so that one
     escape is one finding whatever the others make of the archive.
@@ -97,5 +103,17 @@ def signature(
         split = tuple(text for text in (_split(facet, observations) for facet in facets) if text)
     name = worst.invariant if worst is not None else DISAGREEMENT
     rank = RANKS[worst.invariant] if worst is not None else DISAGREEMENT_RANK
-    words = "\n".join((name, *split, *cause))
-    return Signature(hashlib.blake2b(words.encode(), digest_size=5).hexdigest(), name, rank, split, tuple(cause))
+    return Signature(_hash(name, *split), name, rank, split)
+
+
+def of_cause(
+    pattern: Signature, *, invariant: str, facet: str, families: Sequence[str], cause: Sequence[str]
+) -> Signature:
+    """The signature of a finding about one broken `invariant` in one `facet`, with the words of its `pattern`.
+
+    `families` are those of the contestants it is about: one, where it breaks the promise by itself.
+    """
+    about = sorted(set(families))
+    owner = about if len(about) == 1 else []
+    rank = RANKS.get(invariant, DISAGREEMENT_RANK)
+    return Signature(_hash(invariant, facet, *owner, *cause), invariant, rank, pattern.split, tuple(cause))

@@ -77,9 +77,11 @@ def investigate(
     )
     trial = trial.without(unsteady)
     needed = tuple(cause.words for cause in told.causes if cause.verdict != "idle")
-    divergence = trial.divergence(facets, cause=needed)
+    divergence = trial.divergence(facets)
     if divergence.signature is None or not target.seen_in(trial):
         return Investigation(flaky=unsteady)
+    signature = target.signed(divergence.signature, trial.observations, needed)
+    divergence = msgspec.structs.replace(divergence, signature=signature)
     finding = Finding(
         target=target,
         case=told.case,

@@ -15,7 +15,7 @@ from ..contest.observation import Observation
 from ..judge.compare import NOT_COMPARED, Divergence, compare
 from ..judge.facets import differences
 from ..judge.invariants import RANKS
-from ..judge.signature import DISAGREEMENT, DISAGREEMENT_RANK
+from ..judge.signature import DISAGREEMENT, DISAGREEMENT_RANK, Signature, of_cause
 from .trial import Trial
 
 _GRAVITY = ("content", "created", "removed", "links", "type", "leaked", "mode", "owner", "mtime")
@@ -58,6 +58,12 @@ class Target(msgspec.Struct, frozen=True):
             and self.facet in broken.facets
             for broken in divergence.broken
         )
+
+    def signed(self, pattern: Signature, observations: Sequence[Observation], cause: Sequence[str]) -> Signature:
+        """The signature of a finding about this target: see `judge.signature`."""
+        families = [one.family or one.contestant for one in observations if one.contestant in self.contestants]
+        facet = self.facet.partition(":")[0]
+        return of_cause(pattern, invariant=self.invariant, facet=facet, families=families, cause=cause)
 
     def _parted(self, here: Sequence[Observation]) -> bool:
         if len(here) != 2 or any(one.status in NOT_COMPARED for one in here):

@@ -25,13 +25,9 @@ class Trial(msgspec.Struct, frozen=True):
     observations: tuple[Observation, ...]
     whole: tuple[Observation, ...] = ()
 
-    def divergence(
-        self, facets: Sequence[str] = STRONG, *, weak: bool = True, cause: Sequence[str] = ()
-    ) -> Divergence:
+    def divergence(self, facets: Sequence[str] = STRONG, *, weak: bool = True) -> Divergence:
         """What the judge says of it, arrival included. Arguments as for `compare`."""
-        return compare(
-            self.observations, world=self.job.world, facets=facets, weak=weak, whole=self.whole, cause=cause
-        )
+        return compare(self.observations, world=self.job.world, facets=facets, weak=weak, whole=self.whole)
 
     def without(self, contestants: Collection[str]) -> Trial:
         """The same trial as if `contestants` had not taken part."""

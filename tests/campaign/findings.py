@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from harness.archive.case import Case
 from harness.archive.recipe import Member, Recipe
 from harness.campaign.runs import Asked
 from harness.contest.observation import Job, Node, Observation
-from harness.judge.signature import Signature
 from harness.triage.investigate import Finding
 from harness.triage.target import Target
 from harness.triage.trial import Trial
@@ -22,10 +23,12 @@ def finding(name: bytes) -> Finding:
         Observation(contestant="two", family="two", status="extracted"),
     )
     trial = Trial(Job(archive=b"", contestants=("one", "two")), seen)
-    divergence = trial.divergence(cause=(repr(name),))
-    assert isinstance(divergence.signature, Signature)
+    divergence, target = trial.divergence(), Target("no-smuggling", "one", "two", "names")
+    assert divergence.signature is not None
+    signature = target.signed(divergence.signature, seen, (repr(name),))
+    divergence = msgspec.structs.replace(divergence, signature=signature)
     return Finding(
-        target=Target("no-smuggling", "one", "two", "names"),
+        target=target,
         case=CASE,
         trial=trial,
         divergence=divergence,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.archive.cases import load
@@ -17,6 +18,7 @@ from harness.campaign.runs import Asked, Run
 from harness.contest.pool import Pool
 from harness.contest.registry import available
 from harness.judge.facets import STRONG
+from harness.triage.target import Target
 from harness.triage.trial import job_for, trials
 
 NAMES = ("extractor-compat", "tarfile-fully-trusted")
@@ -72,9 +74,11 @@ def test_each_minimised_case_shows_its_finding_again(pool: Pool, finished: Path)
         case = load(str(finished / "findings" / f"{row['id']}.toml")).case
         assert case is not None
         (trial,) = trials(pool, [job_for(case, NAMES)])
-        signature = trial.divergence(STRONG, cause=row["causes"]).signature
-        assert signature is not None
-        assert signature.id == row["id"]
+        pattern = trial.divergence(STRONG).signature
+        assert pattern is not None
+        target = msgspec.convert(row["target"], Target)
+        assert target.seen_in(trial)
+        assert target.signed(pattern, trial.observations, row["causes"]).id == row["id"]
 
 
 def test_the_same_seed_finds_the_same(pool: Pool, finished: Path, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from harness.contest.observation import Change, Observation
 from harness.judge.compare import compare
-from harness.judge.signature import Signature
+from harness.judge.signature import Signature, of_cause
 
 from .observations import ended, extracted, file
 
@@ -80,3 +82,51 @@ def test_it_says_what_it_is() -> None:
 def test_a_mere_disagreement_ranks_last() -> None:
     found = sign(extracted("a", file(b"f")), ended("b", "refused"))
     assert (found.invariant, found.rank) == ("disagreement", 9)
+
+
+ONE, TWO, THREE = extracted("a", file(b"f")), extracted("b", file(b"g")), extracted("c", file(b"g"))
+PARTED: dict[str, Any] = {
+    "invariant": "no-smuggling",
+    "facet": "names",
+    "families": ("a", "b"),
+    "cause": ("dir size",),
+}
+ALONE: dict[str, Any] = {"invariant": "contained", "facet": "created", "families": ("a",), "cause": ("symlink",)}
+
+
+def named(*observations: Observation, **about: Any) -> str:
+    return of_cause(sign(*observations), **about).id
+
+
+def test_who_joins_the_ring_renames_no_finding() -> None:
+    assert named(ONE, TWO, **PARTED) == named(ONE, TWO, THREE, **PARTED)
+    assert sign(ONE, TWO).id != sign(ONE, TWO, THREE).id
+
+
+def test_one_cause_is_one_finding_whichever_families_part() -> None:
+    assert named(ONE, TWO, **PARTED) == named(ONE, TWO, **(PARTED | {"families": ("c", "d")}))
+
+
+@pytest.mark.parametrize(
+    ("about", "change"),
+    [
+        pytest.param(PARTED, {"invariant": "one-tree"}, id="invariant"),
+        pytest.param(PARTED, {"facet": "content"}, id="facet"),
+        pytest.param(PARTED, {"cause": ("pax size",)}, id="cause"),
+        pytest.param(PARTED, {"families": ("a", "a")}, id="two-releases-of-one-family"),
+        pytest.param(ALONE, {"families": ("b",)}, id="who-breaks-it-by-itself"),
+    ],
+)
+def test_what_makes_it_another_finding(about: dict[str, Any], change: dict[str, Any]) -> None:
+    assert named(ONE, TWO, **about) != named(ONE, TWO, **(about | change))
+
+
+def test_the_order_of_the_two_does_not_matter() -> None:
+    pair = PARTED | {"families": ("b", "b")}
+    assert named(ONE, TWO, **pair) == named(TWO, ONE, **pair)
+
+
+def test_a_finding_keeps_the_words_of_its_pattern() -> None:
+    found = of_cause(sign(ONE, TWO), **ALONE)
+    assert (found.invariant, found.rank, found.cause) == ("contained", 1, ("symlink",))
+    assert found.split == sign(ONE, TWO).split

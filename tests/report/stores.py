@@ -35,10 +35,13 @@ def finding(name: bytes, *, error: str = "") -> Finding:
     seen = (Observation(contestant="one", version="1.0", family="family one", status="extracted", tree=tree), other)
     trial = Trial(Job(archive=b"", contestants=("one", "two")), seen)
     cause = ascii(name)[1:]
-    divergence = trial.divergence(cause=(cause,))
+    divergence = trial.divergence()
     assert divergence.signature is not None
+    target = Target(divergence.signature.invariant, "one", "two", "names")
+    signature = target.signed(divergence.signature, seen, (cause,))
+    divergence = msgspec.structs.replace(divergence, signature=signature)
     return Finding(
-        target=Target(divergence.signature.invariant, "one", "two", "names"),
+        target=target,
         case=Case(recipe=Recipe(parts=(Member(name=name[:100]),))),
         trial=trial,
         divergence=divergence,
