@@ -5,8 +5,9 @@
 For every bug of `rediscover/bugs.toml` whose two releases are here, the cases of the corpus on which its oracle
 sees it are mutated, and their mutants too; what the oracle still sees is kept until there are enough. Each is
 investigated between the two releases as a campaign does it (minimise, find the causes, sign). Told are the
-signatures for each bug, and those that two bugs share. The oracle has to see the bug in the minimised case as well:
-an archive that shows two bugs at once is no test of one, and is counted as `other`.
+signatures for each bug, and those that two bugs share. The oracle has to see the bug in the minimised case as well,
+or the causes have to name its field: what comes to something else is counted as `other`. `grouped` counts those
+as one of which one needs the causes of the other and something more: another consequence of one cause.
 
 What is done is kept in DIR/BUG.json after each archive, so that a stopped run goes on. Nothing is drawn from the
 clock: the same archives come from the same `--seed`.
@@ -39,7 +40,7 @@ from harness.generate.choices import below, seeded
 from harness.generate.mutate import mutate
 from harness.generate.recipes import case_at
 from harness.judge.facets import STRONG, WEAK
-from harness.triage.investigate import investigate
+from harness.triage.investigate import Finding, investigate
 from harness.triage.minimise import Budget
 from harness.triage.target import targets
 from harness.triage.trial import Trial, job_for, trials
@@ -89,6 +90,12 @@ class Result(msgspec.Struct, kw_only=True):
         """Archives by signature."""
         return Counter(one.signature for one in self.signed if one.signature)
 
+    @property
+    def grouped(self) -> int:
+        """Signatures when one that needs all causes of another, and something more, counts as the other."""
+        causes = sorted({frozenset(one.causes) for one in self.signed if one.signature}, key=len)
+        return sum(not any(other < one for other in causes) for one in causes)
+
 
 def corpus() -> list[Case]:
     """All cases of the corpus that can be built."""
@@ -128,7 +135,7 @@ def triggers(bug: Bug, case: Case, trial: Trial) -> bool:
 
 def run(pool: Pool, bug: Bug, cases: Sequence[Case]) -> Iterator[tuple[Case, Trial]]:
     """The two releases on each case."""
-    jobs = [job_for(case, (bug.vulnerable, bug.fixed)) for case in cases]
+    jobs = [msgspec.structs.replace(job_for(case, (bug.vulnerable, bug.fixed)), hasty=True) for case in cases]
     yield from zip(cases, trials(pool, jobs), strict=True)
 
 
@@ -140,13 +147,19 @@ def encodes(case: Case) -> bool:
         return False
 
 
-def gather(pool: Pool, bug: Bug, shelf: Sequence[Case], result: Result, seed: int, wanted: int) -> list[Case]:
-    """`wanted` archives that trigger the bug: those of the corpus, then mutants of those and of mutants."""
+def gather(
+    pool: Pool, bug: Bug, shelf: Sequence[Case], result: Result, arguments: argparse.Namespace, until: float
+) -> list[Case]:
+    """The archives that trigger the bug: those of the corpus, then mutants of those and of mutants.
+
+    For a bug that hangs each one costs a time limit: it gets fewer of them.
+    """
+    seed, wanted = arguments.seed, arguments.archives
     found = [case for case, trial in run(pool, bug, list(filter(encodes, shelf))) if triggers(bug, case, trial)]
     result.bases = len(found)
     texts = set(map(_text, found))
     for batch in range(MOST if found else 0):
-        if len(found) >= wanted:
+        if len(found) >= wanted or time.monotonic() >= until:
             break
         offers = []
         for number in range(batch * BATCH, (batch + 1) * BATCH):
@@ -168,14 +181,27 @@ def _text(case: Case) -> str:
     return dumps(msgspec.structs.replace(case, id="", title="", why="", source=(), flags=(), covers=()))
 
 
+def is_bug(bug: Bug, finding: Finding) -> bool:
+    """Whether a finding is the bug: its oracle sees it in the minimised case, or the causes name its field.
+
+    Some oracles look for more of the mechanism than a minimiser leaves (all of a header inside a body, say).
+    """
+    if triggers(bug, finding.case, finding.trial):
+        return True
+    return all(
+        any(word in cause for word in wanted.split("|") for cause in finding.causes) for wanted in bug.explains
+    )
+
+
 def sign(pool: Pool, bug: Bug, case: Case, until: float) -> Signed:
     """The signature that a campaign gives this archive, as far as a finding of it is the bug."""
     names = (bug.vulnerable, bug.fixed)
     (trial,) = trials(pool, (job_for(case, names),))
     budget = Budget(probes=PROBES, ended=lambda: time.monotonic() >= until)
-    for target in targets(trial.divergence(FACETS, weak=False), trial.observations)[:TARGETS]:
+    found = targets(trial.divergence(FACETS, weak=False), trial.observations, trial.job.archive)
+    for target in found[:TARGETS]:
         finding = investigate(pool, case, target, names, facets=FACETS, budget=budget).finding
-        if finding is None or not triggers(bug, finding.case, finding.trial):
+        if finding is None or not is_bug(bug, finding):
             continue
         signature = finding.divergence.signature
         assert signature is not None
@@ -216,7 +242,8 @@ def look(
     if len(result.archives) < arguments.archives or len(result.signed) < len(result.archives):
         with Pool(tuple(named.values()), cells=2, limits=LIMITS) as pool:
             if not result.archives:
-                cases = gather(pool, bug, shelf, result, arguments.seed, arguments.archives)
+                half = (time.monotonic() + until) / 2
+                cases = gather(pool, bug, shelf, result, arguments, half)
                 result.archives = list(map(_text, cases))
                 write(str(path), msgspec.json.encode(result))
             for text in result.archives[len(result.signed) :]:
@@ -236,14 +263,16 @@ def load_text(text: str) -> Case:
 
 def report(results: Sequence[Result]) -> str:
     """The tables, in Markdown."""
-    lines = ["| bug | releases | corpus | archives | signed | other | signatures | of the most frequent |"]
-    lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    lines = [
+        "| bug | releases | corpus | archives | signed | other | signatures | grouped | of the most frequent |"
+    ]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for one in results:
         ids = one.signatures
         most = f"{max(ids.values()) / ids.total():.0%}" if ids else ""
         lines.append(
             f"| {one.bug} | {' / '.join(one.versions)} | {one.bases} | {len(one.archives)} | {ids.total()} | "
-            f"{len(one.signed) - ids.total()} | {len(ids)} | {most} |"
+            f"{len(one.signed) - ids.total()} | {len(ids)} | {one.grouped} | {most} |"
         )
     told = [one for one in results if one.signatures]
     owners: dict[str, list[str]] = {}
@@ -257,6 +286,8 @@ def report(results: Sequence[Result]) -> str:
         "",
         f"{len(told)} bugs, {sum(one.signatures.total() for one in told)} archives, {len(owners)} signatures: "
         + (f"{statistics.median(counts):g} for a bug in the median, {max(counts)} at most" if counts else "none"),
+        f"grouped by causes: {sum(one.grouped for one in told)}"
+        + (f", {statistics.median([one.grouped for one in told]):g} for a bug in the median" if told else ""),
         f"{len(shared)} signatures are shared: {len(pairs)} of {len(told) * (len(told) - 1) // 2} pairs of bugs",
     ]
     lines += [f"- {name}: {', '.join(bugs)}" for name, bugs in sorted(shared.items())]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +27,7 @@ from ..generate.recipes import Generated, cases
 from ..judge.compare import NOT_COMPARED
 from ..judge.facets import STRONG, WEAK, differences, has_tree
 from ..judge.invariants import arrival
+from ..judge.wording import said
 from ..triage.explain import causes
 from ..triage.minimise import Budget, NotInterestingError, minimise
 from ..triage.trial import Trial, job_for, trials
@@ -61,9 +61,6 @@ UNSTEADY_S = 2.0
 
 LIMITS = Limits(time_s=3.0)
 """What contestants may use. Many releases run each case, and one that hangs in all of them costs this for each."""
-
-LENGTH = 72
-"""Letters of a message that belong to the aspect."""
 
 FAILED = "refused"
 """`refused` and `partial` are one: how much was written before an error is another matter."""
@@ -135,17 +132,6 @@ class Progress(msgspec.Struct, kw_only=True):
     tries: dict[str, int] = {}
     sightings: dict[str, int] = {}
     """Cases in which a change's aspect and causes were seen, by its id."""
-
-
-def said(error: str) -> str:
-    """A message without what is different in each archive: names, numbers, all but its first line."""
-    line = next(iter(error.strip().splitlines()), "")
-    line = re.sub(r"`[^`]*`|\"[^\"]*\"|'[^']*'|b'[^']*'|\{[a-z]+\}\S*|/\S+", "…", line)
-    # What is no word is a name, or a number; that single letters are names, minimised cases make sure of.
-    words = [word if re.fullmatch(r"\W*[A-Za-z_:-]{2,}\W*", word) else "…" for word in line.split()]
-    return " ".join(
-        word for word, before in zip(words, ["", *words], strict=False) if word != before or word != "…"
-    )[:LENGTH]
 
 
 def _outcome(seen: Observation) -> str:

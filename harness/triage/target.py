@@ -16,6 +16,7 @@ from ..judge.compare import NOT_COMPARED, Divergence, compare
 from ..judge.facets import differences
 from ..judge.invariants import RANKS
 from ..judge.signature import DISAGREEMENT, DISAGREEMENT_RANK, Signature, of_cause
+from ..judge.wording import reasons
 from .trial import Trial
 
 _GRAVITY = ("content", "created", "removed", "links", "type", "leaked", "mode", "owner", "mtime")
@@ -33,6 +34,8 @@ class Target(msgspec.Struct, frozen=True):
     contestant: str
     against: str
     facet: str
+    words: tuple[str, ...] = ()
+    """Why those failed who failed, where they said so. What fails in other words fails for another reason."""
 
     @property
     def rank(self) -> int:
@@ -47,6 +50,8 @@ class Target(msgspec.Struct, frozen=True):
     def seen_in(self, trial: Trial) -> bool:
         """Whether a trial (of `contestants`, at least) shows it."""
         here = [one for one in trial.observations if one.contestant in self.contestants]
+        if self.words and not self._in_the_same_words(here, trial.job.archive):
+            return False
         if self.invariant == DISAGREEMENT:
             return self._parted(here)
         whole = [one for one in trial.whole if one.contestant in self.contestants]
@@ -58,6 +63,10 @@ class Target(msgspec.Struct, frozen=True):
             and self.facet in broken.facets
             for broken in divergence.broken
         )
+
+    def _in_the_same_words(self, here: Sequence[Observation], archive: bytes) -> bool:
+        """Whether each of them who says why it failed says something that was said before."""
+        return all(not (found := reasons(one, archive)) or found & set(self.words) for one in here)
 
     def signed(self, pattern: Signature, observations: Sequence[Observation], cause: Sequence[str]) -> Signature:
         """The signature of a finding about this target: see `judge.signature`."""
@@ -74,10 +83,13 @@ class Target(msgspec.Struct, frozen=True):
         return bool(differences(self.facet, left, right))
 
 
-def targets(divergence: Divergence, observations: Sequence[Observation]) -> tuple[Target, ...]:
+def targets(
+    divergence: Divergence, observations: Sequence[Observation], archive: bytes = b""
+) -> tuple[Target, ...]:
     """One target for each broken invariant, the gravest first; for a mere disagreement, one for each group.
 
-    Contestants are named by the first one of their group, so that equal groups give equal targets.
+    Contestants are named by the first one of their group, so that equal groups give equal targets. Names in
+    `archive` are left out of the words of failures.
     """
     found = []
     for broken in divergence.broken:
@@ -85,14 +97,24 @@ def targets(divergence: Divergence, observations: Sequence[Observation]) -> tupl
         if broken.invariant == "contained":
             facets = tuple(sorted(facets, key=_GRAVITY.index))
         against = broken.against[0] if broken.against else ""
-        found.append(Target(broken.invariant, broken.contestants[0], against, facets[0]))
+        words: tuple[str, ...] = ()
+        if broken.invariant == "alive":
+            words = _words(broken.contestants[:1], observations, archive)
+        found.append(Target(broken.invariant, broken.contestants[0], against, facets[0], words))
     if not found:
         by_name = {observation.contestant: observation for observation in observations}
         first = divergence.groups[0].contestants[0] if divergence.groups else ""
         for group in divergence.groups[1:]:
             name = group.contestants[0]
             facet = next((one.facet for one in group.differences), "status")
+            words = ()
             if facet == "status":
                 facet = f"status:{by_name[name].status}/{by_name[first].status}"
-            found.append(Target(DISAGREEMENT, name, first, facet))
+                words = _words((name, first), observations, archive)
+            found.append(Target(DISAGREEMENT, name, first, facet, words))
     return tuple(dict.fromkeys(found))
+
+
+def _words(names: Sequence[str], observations: Sequence[Observation], archive: bytes) -> tuple[str, ...]:
+    seen = (reasons(one, archive) for one in observations if one.contestant in names)
+    return tuple(sorted(frozenset[str]().union(*seen)))

@@ -19,7 +19,6 @@ from harness.campaign.versus import (
     grouped,
     identity,
     of_trial,
-    said,
 )
 from harness.contest.observation import Change as Outside
 from harness.contest.observation import Node, Observation, Status
@@ -93,21 +92,6 @@ def test_what_was_slow_the_first_time_says_nothing() -> None:
 def test_what_hung_twice_says_something() -> None:
     hung = Observation(contestant="c", status="hung", notes=("run twice: hung first (time)",))
     assert aspects(hung, seen("extracted", FILE)) == (Aspect("status", "hung", "extracted"),)
-
-
-@pytest.mark.parametrize(
-    ("error", "want"),
-    [
-        ("", ""),
-        ("failed to unpack `{dest}/a b`", "failed to unpack …"),
-        ("bad octal in 'size': \"12\"\nmore", "bad octal in …"),
-        ("checksum mismatch: 1234 != 5678", "checksum mismatch: …"),
-        ("ENOENT: open {dest}/x/y", "ENOENT: open …"),
-        ("(os error 17) when symlinking f to x.py", "(os error … when symlinking … to …"),
-    ],
-)
-def test_a_message_without_its_values(error: str, want: str) -> None:
-    assert said(error) == want
 
 
 def test_a_chain_of_releases() -> None:
