@@ -355,6 +355,12 @@ def _show(console: Console, loaded: Loaded, compared: Compared) -> None:
     "Default: 1 with --with, else 4.",
 )
 @click.option("--guided/--unguided", default=True, help="Mutate what was new, or make every case afresh.")
+@click.option(
+    "--seeds",
+    multiple=True,
+    metavar="PATH",
+    help="Begin with these archives and cases (a directory: all below it).",
+)
 def fuzz_command(
     cases: int | None,
     minutes: float | None,
@@ -369,6 +375,7 @@ def fuzz_command(
     ledger: str,
     sample: int | None,
     guided: bool,
+    seeds: tuple[str, ...],
 ) -> None:
     """Make archives, run them through the contestants, and keep every new way in which those part.
 
@@ -381,6 +388,7 @@ def fuzz_command(
     tarbiter fuzz --cases 5000 --seed 7 --with extractor-compat,tarfile-data,gnu-tar
     tarbiter fuzz --resume runs/2026-01-31T22-15-00-seed7 --minutes 60
     tarbiter fuzz --minutes 240 --store .tarbiter --ledger corpus/ledger.toml
+    tarbiter fuzz --minutes 10 --seeds corpus/links --seeds release.tar.gz
 
     Exit code: 0 nothing new differs, 1 new findings, 2 could not run, 130 Ctrl-C.
     """
@@ -395,11 +403,12 @@ def fuzz_command(
         ledger=Ledger.load(ledger) if ledger else None,
         sample=sample or (1 if names else session.SAMPLE),
         guided=guided,
+        seeds=seeds,
     )
     chosen = choose(names, targets)
     if resume is not None:
-        if seed is not None or output is not None:
-            _fail("a resumed run has its seed and its directory already: leave out --seed and --output")
+        if seed is not None or output is not None or seeds:
+            _fail("a resumed run has its seed, its directory and its seeds: leave out --seed, --output, --seeds")
         outcome = session.resume(resume, chosen, options)
     else:
         chosen_seed = seed if seed is not None else int.from_bytes(os.urandom(4))

@@ -28,8 +28,9 @@ from .judge.ledger import Ledger, dump
 from .judge.machine import page
 from .judge.machine import plain as as_plain
 from .report.console import plain, verdict
-from .report.export import export
+from .report.export import Script, export
 from .triage.account import Reason
+from .triage.explain import like
 from .triage.locate import Index
 
 COULD_NOT_RUN = 2
@@ -57,9 +58,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     first_seen: str
     runs: int
     recipe: str
+    like: str = ""
+    """The finding that has some of its causes and no others: perhaps this is one more consequence of them."""
 
     @classmethod
-    def of(cls, entry: Entry) -> Row:
+    def of(cls, entry: Entry, like: str = "") -> Row:
         """The row of a finding."""
         kept = entry.kept
         return cls(
@@ -75,6 +78,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             first_seen=entry.first_seen,
             runs=entry.runs,
             recipe=entry.recipe,
+            like=like,
         )
 
 
@@ -83,6 +87,23 @@ def _families(kept: Kept) -> tuple[str, ...]:
     about = {name for broken in kept.divergence.broken for name in broken.contestants + broken.against}
     about |= set(kept.target.contestants)
     return tuple(sorted({one.family or one.contestant for one in kept.observations if one.contestant in about}))
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a verb did, as its `--json` prints it: the finding, its status from now on, and what was written."""
+
+    id: str
+    status: str
+    entry: str = ""
+    """The ledger's entry."""
+    path: str = ""
+    """The file or directory that was written."""
+    scripts: tuple[Script, ...] = ()
+    """export: a line of shell for each contestant, or why there is none."""
+
+
+def _say(as_json: bool, done: Done, *lines: str) -> None:
+    click.echo(page(done) if as_json else "\n".join(lines))
 
 
 def _fail(message: str) -> NoReturn:
@@ -125,6 +146,8 @@ def triage() -> None:
 def list_command(store: str, as_json: bool, status: str, invariant: str | None, family: str | None) -> None:
     """List findings by broken invariant, then by size.
 
+    "like" names a finding with some of its causes and no others: perhaps both are consequences of one cause.
+
     \b
     tarbiter triage list --invariant contained
     tarbiter triage list --family tarfile --status all --json
@@ -132,9 +155,10 @@ def list_command(store: str, as_json: bool, status: str, invariant: str | None, 
     Exit code: 0 listed (also when there are none), 2 could not run.
     """
     with _open(store) as opened:
-        entries = list(opened.findings(*(() if status == "all" else (status,))))
+        everything = list(opened.findings())
         counts = opened.counts()
-    rows = [Row.of(entry) for entry in entries]
+    heads = like([(entry.kept.id, entry.kept.causes) for entry in everything])
+    rows = [Row.of(entry, heads.get(entry.kept.id, "")) for entry in everything if status in ("all", entry.status)]
     rows = [
         row for row in rows if invariant in (None, row.invariant) and (family is None or family in row.families)
     ]
@@ -142,11 +166,13 @@ def list_command(store: str, as_json: bool, status: str, invariant: str | None, 
         click.echo(page(rows))
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("id", "status", "breaks", "causes", "about", "runs"):
+    for column in ("id", "status", "breaks", "causes", "about", "runs", "like"):
         table.add_column(column, overflow="fold")
     for row in rows:
         causes = "; ".join(row.causes) or "; ".join(row.split[:1])
-        table.add_row(row.id, row.status, row.invariant, Text(causes), ", ".join(row.families), str(row.runs))
+        table.add_row(
+            row.id, row.status, row.invariant, Text(causes), ", ".join(row.families), str(row.runs), row.like
+        )
     console = _console()
     console.print(table)
     console.print(f"{len(rows)} shown; in all: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
@@ -223,9 +249,10 @@ def _reasons(reasons: Sequence[Reason]) -> Iterator[Text]:
 @REASON
 @STORE
 @LEDGER
+@JSON
 @click.option("--link", default="", help="Where it is discussed or documented.")
 @click.option("--id", "name", default="", help="The entry's id; default: the finding's.")
-def accept(finding: str, reason: str, store: str, ledger: str, link: str, name: str) -> None:
+def accept(finding: str, reason: str, store: str, ledger: str, as_json: bool, link: str, name: str) -> None:
     """Accept a divergence: write it into the ledger, for the versions that were seen.
 
     A newer version of a contestant that it is about opens it again; widen the range by hand where you know better.
@@ -254,7 +281,11 @@ def accept(finding: str, reason: str, store: str, ledger: str, link: str, name: 
                 before = file.read().rstrip("\n") + "\n\n"
         _write(ledger, before + dump(accepted))
         opened.mark(kept.id, ACCEPTED, reason)
-    click.echo(f"{ledger}: {accepted.id} for {', '.join(accepted.contestants) or 'any version'}")
+    _say(
+        as_json,
+        Done(id=kept.id, status=ACCEPTED, entry=accepted.id, path=ledger),
+        f"{ledger}: {accepted.id} for {', '.join(accepted.contestants) or 'any version'}",
+    )
 
 
 def _readable(version: str) -> bool:
@@ -281,7 +312,10 @@ def _write(path: str, text: str) -> None:
 @click.option("--title", default="", help="One sentence; default: the finding's.")
 @click.option("--corpus", default="corpus", show_default=True, metavar="DIR")
 @click.option("--fixed", is_flag=True, help="For an escape: every newest release withstands it.")
-def promote(finding: str, store: str, topic: str, name: str, title: str, corpus: str, fixed: bool) -> None:
+@JSON
+def promote(
+    finding: str, store: str, topic: str, name: str, title: str, corpus: str, fixed: bool, as_json: bool
+) -> None:
     """Make a case of the corpus out of a finding.
 
     A finding that leaves the destination is refused unless --fixed says that no newest release is hurt by it:
@@ -304,40 +338,41 @@ def promote(finding: str, store: str, topic: str, name: str, title: str, corpus:
         case = loads(kept.case)
         _write(path, dumps(msgspec.structs.replace(case, title=title or case.title)))
         opened.mark(kept.id, PROMOTED, path)
-    click.echo(path)
+    _say(as_json, Done(id=kept.id, status=PROMOTED, path=path), path)
 
 
 @triage.command()
 @click.argument("finding", metavar="ID")
 @REASON
 @STORE
-def dismiss(finding: str, reason: str, store: str) -> None:
+@JSON
+def dismiss(finding: str, reason: str, store: str, as_json: bool) -> None:
     """Put a finding aside: it stays known, and is no longer listed."""
     with _open(store) as opened:
         kept = opened.get(finding).kept
         opened.mark(kept.id, DISMISSED, reason)
-    click.echo(f"{kept.id}: dismissed")
+    _say(as_json, Done(id=kept.id, status=DISMISSED), f"{kept.id}: dismissed")
 
 
 @triage.command("export")
 @click.argument("finding", metavar="ID")
 @STORE
+@JSON
 @click.option("-o", "--output", default="", metavar="DIR", help="The new directory; default: finding-ID.")
-def export_command(finding: str, store: str, output: str) -> None:
+def export_command(finding: str, store: str, as_json: bool, output: str) -> None:
     """Write a directory for a bug report: archive, case, words, and a script that needs no tarbiter.
 
     Each script is run in a cell before it is offered.
     """
     with _open(store) as opened:
-        kept = opened.get(finding).kept
-    where = output or f"finding-{kept.id}"
-    for script in export(kept, where):
-        click.echo(
-            f"{where}/reproduce-{script.contestant}.sh"
-            if script.line
-            else f"{script.contestant}: no script: {script.why_not}"
-        )
-    click.echo(where)
+        entry = opened.get(finding)
+    where = output or f"finding-{entry.kept.id}"
+    scripts = export(entry.kept, where)
+    lines = [
+        f"{where}/reproduce-{one.contestant}.sh" if one.line else f"{one.contestant}: no script: {one.why_not}"
+        for one in scripts
+    ]
+    _say(as_json, Done(id=entry.kept.id, status=entry.status, path=where, scripts=scripts), *lines, where)
 
 
 @triage.command()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -211,3 +215,40 @@ def test_a_topic_is_a_plain_word(store: Path, tmp_path: Path, topic: str) -> Non
     result = run("triage", "promote", first(store), "--store", store, "--topic", topic, "--corpus", tmp_path / "c")
     assert (result.exit_code, "small letters" in result.stderr) == (2, True)
     assert not (tmp_path / "c").exists()
+
+
+def test_every_verb_says_what_it_did_as_json(store: Path, tmp_path: Path) -> None:
+    one, other, third = ids(store, "--invariant", "no-smuggling")[:3]
+
+    def done(*arguments: str | Path) -> dict[str, Any]:
+        result = run("triage", *arguments, "--store", store, "--json")
+        assert result.exit_code == 0, result.output
+        record: dict[str, Any] = json.loads(result.stdout)
+        return record
+
+    ledger, corpus = tmp_path / "ledger.toml", tmp_path / "corpus"
+    assert done("accept", one, "--reason", "so", "--ledger", ledger) == {
+        "id": one,
+        "status": "accepted",
+        "entry": one,
+        "path": str(ledger),
+    }
+    promoted = done("promote", other, "--topic", "names", "--corpus", corpus)
+    assert (promoted["id"], promoted["status"]) == (other, "promoted")
+    assert Path(promoted["path"]).parent == corpus / "names"
+    exported = done("export", third, "-o", tmp_path / "out")
+    assert (exported["id"], exported["status"], exported["path"]) == (third, "new", str(tmp_path / "out"))
+    assert all(one.get("line") or one["why_not"] for one in exported["scripts"])
+    assert done("dismiss", third, "--reason", "so") == {"id": third, "status": "dismissed"}
+
+
+def test_the_library_example_of_the_page_runs(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "triage.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert len(example.splitlines()) == 3
+    (store.parent / ".tarbiter").symlink_to(store)
+    monkeypatch.chdir(store.parent)
+    said = subprocess.run([sys.executable, "-c", example], check=True, capture_output=True, text=True).stdout
+    found = ast.literal_eval(said)
+    assert [name for name, _ in found] == ids(store)
+    assert all(sentence.endswith(".") for _, sentence in found)

@@ -48,7 +48,7 @@ class RunError(Exception):
         return f"{self.path}: {self.detail}"
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was asked to do, and on what."""
 
     seed: int
@@ -56,6 +56,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Name to version."""
     facets: tuple[str, ...]
     environment: dict[str, str]
+    seeds: tuple[str, ...] = ()
+    """The cases that the pool was given to begin with: file and digest of the archive, in order."""
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -72,6 +74,10 @@ class State(msgspec.Struct, kw_only=True):
     """Targets that did not show again."""
     investigated: int = 0
     """Targets that were investigated."""
+    peeked: int = 0
+    """Explained targets that were looked at without what explains them."""
+    unveiled: int = 0
+    """Those of them that showed all the same, and became suspects."""
     due: int = 0
     """Suspects of the slice before `next_index` that are still to be investigated before the next slice."""
     waiting: int = 0
@@ -172,11 +178,16 @@ def environment(backend: str, arena: str = "tmpfs") -> dict[str, str]:
 def write(path: str, data: bytes) -> None:
     """Replace `path` as a whole: a reader, or a killed writer, sees the old bytes or the new ones."""
     part = f"{path}.{os.getpid()}-{threading.get_native_id()}.part"  # two threads may write the same one
-    with open(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(part)  # a full disk has no room for what nobody will read
+        raise
 
 
 class Run:
@@ -278,7 +289,7 @@ class Run:
                 data = data[os.write(self._log, data) :]
             os.fsync(self._log)
         except OSError as error:
-            raise RunError(self.path, f"a finding cannot be written: {error.strerror}") from error
+            raise self._stopped("a finding", error) from error
         self.known.add(kept.id)
 
     def checkpoint(self) -> None:
@@ -287,7 +298,14 @@ class Run:
             write(os.path.join(self.path, LEARNED), msgspec.msgpack.encode(_Checkpoint(self.state, self.learned)))
             write(os.path.join(self.path, "state.json"), msgspec.json.encode(self.state))
         except OSError as error:
-            raise RunError(self.path, f"the checkpoint cannot be written: {error.strerror}") from error
+            raise self._stopped("the checkpoint", error) from error
+
+    def _stopped(self, what: str, error: OSError) -> RunError:
+        return RunError(
+            self.path,
+            f"{what} cannot be written: {error.strerror}; nothing before it is lost: set that right, then go on "
+            f"with --resume {self.path}",
+        )
 
     def close(self) -> None:
         """Give the descriptor of the log back."""

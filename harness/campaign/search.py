@@ -59,10 +59,10 @@ class Parent(msgspec.Struct, kw_only=True):
 
 
 class Search:
-    """The pool, and the order of cases."""
+    """The pool, and the order of cases. The first `given` cases are the first of the pool, as they are."""
 
-    def __init__(self, seed: int, parents: Iterable[Parent] = (), *, guided: bool = True) -> None:
-        self.seed, self.guided = seed, guided
+    def __init__(self, seed: int, parents: Iterable[Parent] = (), *, guided: bool = True, given: int = 0) -> None:
+        self.seed, self.guided, self.given = seed, guided, given
         self.parents = list(parents)
         self._texts = {parent.text for parent in self.parents}
         self._of: dict[int, Parent] = {}
@@ -75,6 +75,9 @@ class Search:
         return [self._propose(index, sums, read) for index in range(start, start + count)]
 
     def _propose(self, index: int, sums: Sequence[int], read: dict[str, Generated]) -> Generated:
+        if index < min(self.given, len(self.parents)):
+            parent = self.parents[index]
+            return Generated(case=loads(parent.text), seed=self.seed, index=index, features=parent.features)
         choices = seeded(self.seed, index + _CHOOSING)
         if not self.guided or not self.parents or not below(choices, FRESH):
             return case_at(self.seed, index)

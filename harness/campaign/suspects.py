@@ -17,11 +17,15 @@ from ..contest.observation import Observation
 from ..generate.recipes import Generated
 from ..judge.compare import NOT_COMPARED
 from ..judge.facets import STRONG, differences
+from ..triage.causal import relieved
 from ..triage.explain import causes
 from ..triage.target import Target
 
 RECHECK = 1024
 """One explained target in so many is investigated all the same."""
+
+PEEK = 32
+"""One explained target in so many is looked at without what explains it: a probe or two, not a hundred."""
 
 QUEUE = 512
 """Suspects that wait at most; the least grave are left out beyond that, and counted."""
@@ -81,6 +85,13 @@ def splits(target: Target, observations: Sequence[Observation]) -> frozenset[Spl
     return frozenset(found)
 
 
+class Doubt(msgspec.Struct, frozen=True):
+    """A target of a case that a finding explains, and that may have another reason besides."""
+
+    target: Target
+    generated: Generated
+
+
 class Suspects:
     """The suspects that wait, and what is known by now."""
 
@@ -89,6 +100,8 @@ class Suspects:
         for one in known:
             self.learn(one)
         self.waiting = list(waiting)
+        self.doubts: list[Doubt] = []
+        """Since the last look."""
         self.left_out = 0
         """Suspects for which there was no room."""
 
@@ -115,7 +128,20 @@ class Suspects:
             if sure or not self.explained(target, found):
                 self.waiting.append(Suspect(target=target, generated=generated, causes=found, sure=sure))
                 taken += 1
+            elif (generated.index * 31 + number) % PEEK == 0:
+                self.doubts.append(Doubt(target, generated))
         return taken
+
+    def freed(self, doubt: Doubt) -> Suspect | None:
+        """The doubtful case with something canonical, so that nothing known explains the target any more.
+
+        None: there is no such case one step away. If the target shows in it, it is a suspect.
+        """
+        for variant, left in relieved(doubt.generated.case):
+            if left and not self.explained(doubt.target, left):
+                generated = msgspec.structs.replace(doubt.generated, case=variant.case)
+                return Suspect(target=doubt.target, generated=generated, causes=left)
+        return None
 
     def trim(self) -> None:
         """Keep the gravest and simplest `QUEUE`."""

@@ -33,7 +33,7 @@ from ..triage.minimise import Budget, NotInterestingError, minimise
 from ..triage.trial import Trial, job_for, trials
 
 SLICE = 16
-"""Cases between two looks at what was suspicious: the next checkpoint. Suspects are lost when time ends."""
+"""Cases between two looks at what was suspicious: the next checkpoint. What time leaves no room for waits."""
 
 PROBES = 600
 """Probes that making one aspect small may take."""
@@ -129,6 +129,8 @@ class Progress(msgspec.Struct, kw_only=True):
     """Observations by contestant and status."""
     retried: int = 0
     """Observations that were seen only when the contestant was run again, alone and with more time."""
+    waiting: list[int] = []
+    """Numbers of the cases on which a pair parted, and which were not looked into when the time ended."""
     tries: dict[str, int] = {}
     sightings: dict[str, int] = {}
     """Cases in which a change's aspect and causes were seen, by its id."""
@@ -249,19 +251,35 @@ class Versus:
         Whoever stops listening stops the run. `state` is complete after each slice.
         """
         self._until = seconds
+        yield from self._look_at_waiting()
         fresh = self._source(self.seed, self.state.next_index)
         while not self._ended():
             size = SLICE if cases is None else min(SLICE, cases - self.state.cases)
             if size <= 0:
                 break
             suspects = list(self._slice(itertools.islice(fresh, size)))
-            self.doing = "looking into"
-            for generated, trial in suspects:
-                if self._ended():
-                    break
-                yield from self._look(generated, trial)
-            self.doing = "running"
+            self.state.waiting = [generated.index for generated, _ in suspects]
+            yield from self._look_into(suspects)
             self.state.seconds = self.seconds
+
+    def _look_at_waiting(self) -> Iterator[Change]:
+        """What an earlier session left waiting is run again, and looked into first."""
+        left = [next(self._source(self.seed, number)) for number in self.state.waiting]
+        if left and not self._ended():
+            jobs = [job_for(generated.case, self.contestants) for generated in left]
+            yield from self._look_into(list(zip(left, trials(self.pool, jobs), strict=True)))
+            self.state.seconds = self.seconds
+
+    def _look_into(self, suspects: Sequence[tuple[Generated, Trial]]) -> Iterator[Change]:
+        """Look into cases in turn, as long as there is time; what is not finished goes on waiting."""
+        self.doing = "looking into"
+        for generated, trial in suspects:
+            if self._ended():
+                break
+            yield from self._look(generated, trial)
+            if not self._ended():
+                self.state.waiting.remove(generated.index)
+        self.doing = "running"
 
     def _slice(self, fresh: Iterator[Generated]) -> Iterator[tuple[Generated, Trial]]:
         """Run some cases and yield those on which a pair parts."""

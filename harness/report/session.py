@@ -19,6 +19,7 @@ from ..campaign.health import WITNESSES, check
 from ..campaign.loop import Bounds, Campaign
 from ..campaign.memory import ACCEPTED, KNOWN, Memory
 from ..campaign.runs import Asked, Kept, Run, RunError, environment
+from ..campaign.seeds import gather, told
 from ..campaign.store import Store
 from ..contest.pool import Pool
 from ..contest.registry import Contestant, available
@@ -50,6 +51,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Contestants outside the worker see what is new to those inside it, and one case in so many."""
     guided: bool = True
     """Whether what was new is mutated."""
+    seeds: tuple[str, ...] = ()
+    """Files and directories whose archives and cases are the pool to begin with."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +67,10 @@ class UnhealthyError(RunError):
 
 
 def start(path: str, seed: int, contestants: Sequence[Contestant], options: Options) -> Outcome:
-    """Begin a run in the new directory `path`. Raises RunError, SandboxError."""
+    """Begin a run in the new directory `path`. Raises RunError, SandboxError, InputError (a seed)."""
+    seeds = gather(options.seeds)
+    for line in told(seeds.left_out):
+        Console(stderr=True, highlight=False).print(f"no seed: {line}", style="dim", markup=False)
     with _pool(contestants, options) as pool:
         _healthy(pool, path)
         asked = Asked(
@@ -72,8 +78,11 @@ def start(path: str, seed: int, contestants: Sequence[Contestant], options: Opti
             contestants={one.name: one.version for one in contestants},
             facets=options.facets,
             environment=environment(pool.backend, pool.arena),
+            seeds=seeds.names,
         )
-        return _session(pool, Run.create(path, asked), contestants, options)
+        run = Run.create(path, asked)
+        run.learned.parents = list(seeds.parents)
+        return _session(pool, run, contestants, options)
 
 
 def resume(path: str, contestants: Sequence[Contestant], options: Options) -> Outcome:
@@ -201,7 +210,8 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
     )
     console.print(
         f"investigated {state.investigated} suspects: vanished {state.vanished}, flaky {state.flaky}; "
-        f"{state.waiting} wait (--resume goes on with them), no room for {state.left_out}"
+        f"{state.waiting} wait (--resume goes on with them), no room for {state.left_out}; "
+        f"looked at {state.peeked} explained ones without what explains them: {state.unveiled} showed all the same"
     )
     spent = state.extracting_s + state.around_s
     console.print(

@@ -235,20 +235,25 @@ def _carried(found: Iterable[str]) -> frozenset[str]:
     return frozenset(_LINK.sub("link: ", _CARRIER.sub("path: ", words)) for words in found)
 
 
-def variants(case: Case) -> tuple[tuple[Variant, frozenset[str]], ...]:
+def relieved(case: Case) -> Iterator[tuple[Variant, frozenset[str]]]:
     """The case with one thing canonical at a time, and the causes that each leaves: some are gone, none is new."""
     mine = frozenset(causes(case))
     carried = _carried(mine)
-    found: dict[object, tuple[Variant, frozenset[str]]] = {}
+    found: set[object] = set()
     for source in (_fields, _paths, _records, _around, _parts):
         for variant in source(case):
             key = (variant.case.recipe, variant.case.world, variant.case.schedule, variant.case.layers)
             if key in found:
                 continue
+            found.add(key)
             left = frozenset(causes(variant.case))
             if len(left) < len(mine) and _carried(left) <= carried and _encodes(variant.case):
-                found[key] = variant, left
-    return tuple(found.values())
+                yield variant, left
+
+
+def variants(case: Case) -> tuple[tuple[Variant, frozenset[str]], ...]:
+    """All of `relieved`."""
+    return tuple(relieved(case))
 
 
 def _encodes(case: Case) -> bool:

@@ -7,7 +7,7 @@ give one signature.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..archive.case import CANARY, SIBLING, WHOLE, Case, World
 from ..archive.layers import Layer
@@ -169,3 +169,15 @@ def causes(case: Case) -> tuple[str, ...]:
     if case.schedule != WHOLE:
         found.add("schedule: pauses" if case.schedule.pause else "schedule: chunks")
     return tuple(sorted(found))
+
+
+def like(findings: Sequence[tuple[str, Sequence[str]]]) -> dict[str, str]:
+    """For findings (id and causes) that need all causes of another one, and something more: which that is.
+
+    One cause can have several consequences, and each of them may take something more to be seen. Of several others
+    the one with the fewest causes is meant, then the one that comes first.
+    """
+    sets = [(name, frozenset(found)) for name, found in findings if found]
+    heads = sorted(sets, key=lambda one: len(one[1]))
+    near = ((name, next((head for head, few in heads if few < found), "")) for name, found in sets)
+    return {name: head for name, head in near if head}

@@ -12,12 +12,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.archive.case import Case
 from harness.archive.cases import load
+from harness.archive.recipe import Member, Recipe
 from harness.campaign.loop import Bounds, Campaign
 from harness.campaign.runs import Asked, Run
+from harness.campaign.suspects import PEEK, Known, split
 from harness.contest.pool import Pool
 from harness.contest.registry import available
+from harness.generate.recipes import Generated
 from harness.judge.facets import STRONG
+from harness.triage.explain import causes
 from harness.triage.target import Target
 from harness.triage.trial import job_for, trials
 
@@ -133,6 +138,45 @@ def test_killed_and_resumed_it_finds_the_same(pool: Pool, finished: Path, tmp_pa
     assert set(ids(path)) == set(ids(finished))
 
 
+FULL = """
+import resource, signal, sys
+from harness.campaign.loop import Bounds, Campaign
+from harness.campaign.runs import Asked, Run, RunError
+from harness.contest.pool import Pool
+from harness.contest.registry import available
+from harness.judge.facets import STRONG
+names, cases, room = ("extractor-compat", "tarfile-fully-trusted"), int(sys.argv[2]), int(sys.argv[3])
+asked = Asked(seed=11, contestants=dict.fromkeys(names, ""), facets=STRONG, environment={})
+with Pool(available(names), cells=1) as pool:
+    run = Run.create(sys.argv[1], asked)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    def progress():
+        # The cells are there by now: this is for what the campaign writes.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    campaign = Campaign(pool, run, names, Bounds(cases=cases), progress)
+    try:
+        campaign.go()
+    except RunError as error:
+        sys.exit(str(error))
+"""
+
+
+@pytest.mark.parametrize("room", [10, 10_000], ids=["at-once", "when-something-was-learned"])
+def test_a_full_disk_ends_a_run_that_goes_on_later(pool: Pool, finished: Path, tmp_path: Path, room: int) -> None:
+    """A limit on file sizes fails a write half-way, as a full disk does."""
+    path = tmp_path / "run"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(path), str(CASES), str(room)], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert f"{path}: the checkpoint cannot be written: File too large; nothing before it is lost" in done.stderr
+    assert f"--resume {path}" in done.stderr
+    assert list(path.rglob("*.part")) == []
+    resumed = Run.resume(str(path))
+    go(pool, resumed, Bounds(cases=CASES - resumed.state.cases))
+    assert set(ids(path)) == set(ids(finished))
+
+
 def test_a_second_session_goes_on_where_the_first_ended(pool: Pool, finished: Path, tmp_path: Path) -> None:
     go(pool, Run.create(str(tmp_path / "run"), ASKED), Bounds(cases=CASES // 2))
     campaign = go(pool, Run.resume(str(tmp_path / "run")), Bounds(cases=CASES // 2))
@@ -219,3 +263,25 @@ def test_contestants_of_one_mind_give_no_findings(tmp_path: Path) -> None:
         run.close()
     serious = [one for one in campaign.new if one.invariant == "disagreement"]
     assert serious == []
+
+
+def test_a_reason_that_hides_behind_a_known_one_is_found(pool: Pool, tmp_path: Path) -> None:
+    """Each case has a file with a slash, which is known, and a second reason for another type."""
+    slash = (Member(name=b"slash/"),)
+    hidden = (Member(kind="dir", name=b"d"), Member(kind="symlink", name=b"d", linkname=b"t"))
+    target = Target("disagreement", NAMES[0], NAMES[1], "status:partial/extracted")
+    run = Run.create(str(tmp_path / "run"), ASKED)
+    run.learned.known.append(Known(frozenset(causes(Case(recipe=Recipe(slash)))), frozenset({split(target)})))
+    campaign = Campaign(pool, run, NAMES, Bounds(cases=1), quiet)
+    try:
+        both = Generated(case=Case(recipe=Recipe((*slash, *hidden))), seed=1, index=0)
+        assert campaign.suspects.offer(both, [target]) == 0
+        only = Generated(case=Case(recipe=Recipe((*slash, Member(name=b"f")))), seed=1, index=PEEK)
+        assert campaign.suspects.offer(only, [target]) == 0
+        campaign._peek()
+        (found,) = campaign.suspects.waiting
+        assert "dir, then symlink of the same name" in found.causes
+        assert "file name: slash at the end" not in found.causes
+        assert (run.state.peeked, run.state.unveiled, campaign.suspects.doubts) == (1, 1, [])
+    finally:
+        run.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,3 +152,27 @@ def test_a_directory_that_went_away_is_said(tmp_path: Path, write: Callable[[Run
     with pytest.raises(RunError, match="cannot be written"):
         write(run)
     run.close()
+
+
+def test_a_full_disk_tears_at_most_the_last_line(tmp_path: Path) -> None:
+    """A limit on file sizes fails a write half-way, as a full disk does."""
+    path = tmp_path / "run"
+    run = Run.create(str(path), ASKED)
+    kept = [keep(run, b"a"), keep(run, b"b")]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    room = (path / "findings.jsonl").stat().st_size + 100
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(
+            RunError, match=r"a finding cannot be written: File too large; nothing before it is lost"
+        ):
+            keep(run, b"c")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        run.close()
+    assert len((path / "findings.jsonl").read_bytes()) == room
+    assert list(path.rglob("*.part")) == []
+    resumed = Run.resume(str(path))
+    resumed.close()
+    assert resumed.known == {one.id for one in kept}
+    assert [row["id"] for row in log(path)] == [one.id for one in kept]

@@ -6,7 +6,7 @@ import pytest
 
 from harness.archive.case import Case
 from harness.archive.recipe import Member, Recipe
-from harness.campaign.suspects import QUEUE, RECHECK, Known, Suspects, split, splits
+from harness.campaign.suspects import PEEK, QUEUE, RECHECK, Known, Suspects, split, splits
 from harness.contest.observation import Node, Observation
 from harness.generate.recipes import Generated
 from harness.triage.explain import causes
@@ -103,3 +103,22 @@ def test_a_finding_explains_all_pairs_that_part_and_not_what_a_bystander_breaks(
     assert ("status", "three", "two") in found
     assert ("alive crashed", "", "three") not in found
     assert ("names", "three", "two") not in found
+
+
+def test_now_and_then_the_explained_is_looked_at_without_what_explains_it() -> None:
+    suspects = Suspects([KNOWN])
+    for index in range(2 * PEEK):
+        suspects.offer(case(SYMLINK, SIZED, index=index), [PARTED])
+    assert len(suspects.doubts) == 2
+    freed = suspects.freed(suspects.doubts[0])
+    assert freed is not None
+    assert not suspects.explained(PARTED, freed.causes)
+    assert freed.causes == frozenset(causes(freed.generated.case)) == frozenset(causes(case(SYMLINK).case))
+    assert [part.size for part in freed.generated.case.recipe.parts if isinstance(part, Member)] == [None, None]
+
+
+def test_a_case_that_has_nothing_but_its_explanation_is_left_alone() -> None:
+    suspects = Suspects([KNOWN])
+    suspects.offer(case(SIZED), [PARTED])
+    (doubt,) = suspects.doubts
+    assert suspects.freed(doubt) is None

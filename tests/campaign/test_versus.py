@@ -190,3 +190,15 @@ def test_a_run_that_is_out_of_time_does_nothing(pool: Pool) -> None:
 
 def test_it_can_be_left_at_any_change(pool: Pool) -> None:
     assert len(list(itertools.islice(Versus(pool, (PAIR,), 7).go(cases=120), 1))) == 1
+
+
+def test_what_time_left_no_room_for_is_looked_into_when_the_run_goes_on(pool: Pool) -> None:
+    whole = Versus(pool, (PAIR,), 7)
+    list(whole.go(cases=16))
+    first = Versus(pool, (PAIR,), 7)
+    next(first.go(cases=16))  # whoever stops listening stops the run
+    assert first.state.waiting
+    second = Versus(pool, (PAIR,), 7, changes=first.changes, progress=first.state)
+    list(second.go(cases=16))
+    assert (second.state.waiting, second.state.cases) == ([], 16)
+    assert {one.id for one in second.changes} >= {one.id for one in whole.changes if one.complete}

@@ -4,7 +4,7 @@ import pytest
 
 from harness.archive.case import Case, Placed, Schedule, World
 from harness.archive.recipe import End, Long, Member, Part, Pax, Raw, Recipe, Record
-from harness.triage.explain import causes, shape
+from harness.triage.explain import causes, like, shape
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,15 @@ def test_world_schedule_and_end() -> None:
         "world symlink",
         "world: mode, umask or locale",
     )
+
+
+def test_a_finding_that_needs_more_is_like_the_one_that_needs_less() -> None:
+    findings = [
+        ("both", ("pax", "pax size", "raw bytes")),
+        ("size", ("pax", "pax size")),
+        ("pax", ("pax",)),
+        ("other", ("dir size",)),
+        ("same", ("dir size",)),
+        ("none", ()),
+    ]
+    assert like(findings) == {"both": "pax", "size": "pax"}
