@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 import msgspec
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -22,16 +22,20 @@ from .archive.inspect import annotate, render
 from .archive.text import dumps, loads
 from .campaign.runs import Kept, told
 from .campaign.store import ACCEPTED, DISMISSED, NEW, PROMOTED, STATUSES, Entry, Store
+from .contest.pool import Pool
+from .judge.compare import compare
 from .judge.invariants import PROMISES
 from .judge.ledger import Entry as Accepted
 from .judge.ledger import Ledger, dump
 from .judge.machine import page
 from .judge.machine import plain as as_plain
+from .options import JOBS, WITH, choose
 from .report.console import plain, verdict
 from .report.export import Script, export
 from .triage.account import Reason
 from .triage.explain import like
 from .triage.locate import Index
+from .triage.trial import job_for, trials
 
 COULD_NOT_RUN = 2
 
@@ -102,6 +106,13 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """export: a line of shell for each contestant, or why there is none."""
 
 
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """Who agrees with whom on a finding's case, as `triage ask --json` prints it; the largest group first."""
+
+    id: str
+    groups: tuple[tuple[str, ...], ...]
+
+
 def _say(as_json: bool, done: Done, *lines: str) -> None:
     click.echo(page(done) if as_json else "\n".join(lines))
 
@@ -130,6 +141,7 @@ def triage() -> None:
     \b
     tarbiter triage list                             what nobody has looked at yet
     tarbiter triage show 9f3a                        all about one finding (ids may be shortened)
+    tarbiter triage ask 9f3a                         what everybody who is installed makes of it
     tarbiter triage accept 9f3a --reason "POSIX leaves it open"
     tarbiter triage promote 9f3a --topic names
     """
@@ -216,6 +228,7 @@ def show(finding: str, store: str, as_json: bool) -> None:
         *([Text(f"The bytes inside the compression ({_layers(case)}):", style="bold")] if case.layers else []),
         *render(annotate(archive.data)),
         Text(),
+        *_asked(entry, case),
         Text(f"first seen {entry.first_seen}, by {entry.runs} runs; seed {kept.seed}, case {kept.index}"),
         *([Text(f"flaky, and left out: {', '.join(kept.flaky)}")] if kept.flaky else []),
         *([] if kept.complete else [Text("the time ended before this was as small as it can be")]),
@@ -223,6 +236,14 @@ def show(finding: str, store: str, as_json: bool) -> None:
         Text(f"again: tarbiter compare {entry.recipe} --with {','.join(o.contestant for o in kept.observations)}"),
     ]
     _console().print(Group(*parts), soft_wrap=True)
+
+
+def _asked(entry: Entry, case: Case) -> list[RenderableType]:
+    """What all that were installed did, when they were asked."""
+    if not entry.asked:
+        return []
+    parted = compare(entry.asked, world=case.world, weak=False)
+    return [verdict("everybody who was asked", parted, entry.asked, None), Text()]
 
 
 def _layers(case: Case) -> str:
@@ -373,6 +394,47 @@ def export_command(finding: str, store: str, as_json: bool, output: str) -> None
         for one in scripts
     ]
     _say(as_json, Done(id=entry.kept.id, status=entry.status, path=where, scripts=scripts), *lines, where)
+
+
+@triage.command()
+@click.argument("findings", nargs=-1, metavar="[ID...]")
+@STORE
+@JSON
+@WITH
+@JOBS
+def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, ...], cells: int | None) -> None:
+    """Ask everybody who is installed what they make of findings: of all new ones, when none is named.
+
+    A campaign runs a ring of contestants, and a finding may be about many more. What they do with its minimised
+    case (twice, so that chance is told) is kept in the store, and `tarbiter triage show` has it.
+
+    \b
+    tarbiter triage ask
+    tarbiter triage ask 9f3a --json
+
+    Exit code: 0 asked (also when there was nothing to ask), 2 could not run.
+    """
+    contestants = choose(names, ())
+    asked = tuple(one.name for one in contestants)
+    with _open(store) as opened:
+        entries = [opened.get(one) for one in findings] if findings else list(opened.findings(NEW))
+        cases = [loads(entry.kept.case) for entry in entries]
+        jobs = [msgspec.structs.replace(job_for(case, asked), twice=True) for case in cases]
+        done = []
+        if entries:
+            with Pool(contestants, cells=min(cells or 1, len(entries))) as pool:
+                for entry, trial in zip(entries, trials(pool, jobs), strict=True):
+                    opened.answered(entry.kept.id, trial.observations)
+                    divergence = trial.divergence(weak=False)
+                    groups = tuple(group.contestants for group in divergence.groups)
+                    done.append(Answered(id=entry.kept.id, groups=groups))
+    if as_json:
+        click.echo(page(done))
+        return
+    for one in done:
+        click.echo(f"{one.id}: {len(one.groups)} readings among {sum(map(len, one.groups))} contestants")
+        for group in one.groups:
+            click.echo(f"  {', '.join(group)}")
 
 
 @triage.command()

@@ -252,3 +252,22 @@ def test_the_library_example_of_the_page_runs(store: Path, monkeypatch: pytest.M
     found = ast.literal_eval(said)
     assert [name for name, _ in found] == ids(store)
     assert all(sentence.endswith(".") for _, sentence in found)
+
+
+def test_everybody_is_asked(store: Path) -> None:
+    one, other = ids(store, "--invariant", "no-smuggling")[:2]
+    ring = "extractor-compat,extractor-strict,tarfile-fully-trusted,gnu-tar"
+    result = run("triage", "ask", one, other, "--store", store, "--with", ring, "--json")
+    assert result.exit_code == 0, result.output
+    answers = json.loads(result.stdout)
+    assert [answer["id"] for answer in answers] == [one, other]
+    for answer in answers:
+        assert {name for group in answer["groups"] for name in group} == set(ring.split(","))
+        assert len(answer["groups"]) > 1
+    text = run("triage", "show", one, "--store", store).stdout
+    assert "everybody who was asked" in text
+    assert "extractor-strict" in text.partition("everybody who was asked")[2]
+    kept = json.loads(run("triage", "show", one, "--store", store, "--json").stdout)
+    assert [seen["contestant"] for seen in kept["asked"]] == ring.split(",")
+    lines = run("triage", "ask", one, "--store", store, "--with", ring).stdout
+    assert lines.startswith(f"{one}: ")

@@ -154,7 +154,7 @@ NODES = 200
 """Nodes of a tree that are kept with a finding: a name of a thousand components gives a tree of a megabyte."""
 
 
-def _brief(seen: Observation) -> Observation:
+def brief(seen: Observation) -> Observation:
     """An observation without the end of a long tree; a note says so."""
     more = len(seen.tree) - NODES
     if more <= 0:
@@ -270,8 +270,8 @@ class Run:
             index=generated.index,
             features=generated.features,
             divergence=finding.divergence,
-            observations=tuple(map(_brief, finding.trial.observations)),
-            whole=tuple(map(_brief, finding.trial.whole)),
+            observations=tuple(map(brief, finding.trial.observations)),
+            whole=tuple(map(brief, finding.trial.whole)),
             flaky=flaky,
             versions=self.asked.contestants,
             environment=self.asked.environment,

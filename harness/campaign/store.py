@@ -20,7 +20,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from .runs import Asked, Kept, RunError, write
+from ..contest.observation import Observation
+from .runs import Asked, Kept, RunError, brief, write
 
 NEW, ACCEPTED, PROMOTED, DISMISSED = STATUSES = ("new", "accepted", "promoted", "dismissed")
 """`new`: nobody has looked. `accepted`: in the ledger. `promoted`: in the corpus. `dismissed`: not worth a case."""
@@ -45,6 +46,7 @@ MIGRATIONS = (
         PRIMARY KEY (finding, run)
     ) WITHOUT ROWID;
     """,
+    "ALTER TABLE findings ADD COLUMN answers BLOB",
 )
 """From each schema version to the next; the version stands in SQLite's user_version."""
 
@@ -73,6 +75,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """The number of the first run that saw it."""
     last_run: int
     """The number of the latest run that saw it."""
+    asked: tuple[Observation, ...] = ()
+    """What all that were installed did with the minimised case when they were asked; empty: they were not."""
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,12 +255,12 @@ class Store:
         query = (
             "SELECT kept, status, reason, changed, recipe, size, began, "  # noqa: S608  # `tail` is ours, values are bound
             "(SELECT count(*) FROM sightings WHERE finding = findings.id), findings.run, "
-            "(SELECT max(run) FROM sightings WHERE finding = findings.id) "
+            "(SELECT max(run) FROM sightings WHERE finding = findings.id), answers "
             f"FROM findings JOIN runs ON runs.id = findings.run {tail}"
         )
         with self._told():
             rows = self._db.execute(query, values).fetchall()
-        for blob, status, reason, changed, recipe, size, began, runs, first, last in rows:
+        for blob, status, reason, changed, recipe, size, began, runs, first, last, asked in rows:
             yield Entry(
                 kept=msgspec.msgpack.decode(zlib.decompress(blob), type=Kept),
                 status=status,
@@ -268,6 +272,7 @@ class Store:
                 runs=runs,
                 first_run=first,
                 last_run=last,
+                asked=msgspec.msgpack.decode(zlib.decompress(asked), type=tuple[Observation, ...]) if asked else (),
             )
 
     def mark(self, finding: str, status: str, reason: str) -> None:
@@ -279,6 +284,12 @@ class Store:
                 "UPDATE findings SET status = ?, reason = ?, changed = ? WHERE id = ?",
                 (status, reason, now(), finding),
             )
+
+    def answered(self, finding: str, seen: tuple[Observation, ...]) -> None:
+        """Keep what everybody did with a finding's case, in place of what was kept before."""
+        with self._transaction() as db:
+            blob = zlib.compress(msgspec.msgpack.encode(tuple(map(brief, seen))))
+            db.execute("UPDATE findings SET answers = ? WHERE id = ?", (blob, finding))
 
     def counts(self) -> dict[str, int]:
         """How many findings have each status."""

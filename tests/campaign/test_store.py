@@ -165,6 +165,20 @@ def test_a_killed_writer_loses_only_what_it_was_writing(tmp_path: Path) -> None:
         assert [entry.status for entry in store.findings()] == ["new", "new"]
 
 
+def test_a_store_of_an_older_schema_is_brought_up(tmp_path: Path, kept: Callable[[bytes], Kept]) -> None:
+    with Store(str(tmp_path / "store")) as store:
+        store.add(kept(b"a"), store.begin("run", ASKED))
+    with sqlite3.connect(tmp_path / "store" / "tarbiter.db") as db:
+        db.execute("ALTER TABLE findings DROP COLUMN answers")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    with Store(str(tmp_path / "store")) as store:
+        (entry,) = store.findings()
+        assert entry.asked == ()
+        store.answered(entry.kept.id, entry.kept.observations)
+        assert store.get(entry.kept.id).asked == entry.kept.observations
+
+
 def no_database(path: Path) -> None:
     path.mkdir()
     (path / "tarbiter.db").write_bytes(b"this is no database" * 100)
