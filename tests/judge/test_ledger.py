@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.judge.ledger import Ledger, LedgerError, dump
+from harness.triage.clauses import clauses
 
 ENTRY = """
 [[accepted]]
@@ -125,3 +126,13 @@ def test_what_is_appended_reads_the_same(tmp_path: Path, text: str) -> None:
     (entry,) = ledger(tmp_path, text.replace('"so"', r"\"so\" \u00e9")).entries
     assert tomllib.loads(dump(entry))["accepted"][0]["reason"] == entry.reason
     assert ledger(tmp_path, dump(entry)).entries == (entry,)
+
+
+def test_the_project_accepts_disagreements_with_reasons_and_links() -> None:
+    ledger = Ledger.load(str(Path(__file__).parents[2] / "corpus" / "ledger.toml"))
+    assert ledger.entries
+    for entry in ledger.entries:
+        assert entry.invariant in ("disagreement", "no-smuggling"), entry.id
+        assert entry.link.startswith("https://"), entry.id
+        assert all(clauses(words) for words in entry.causes), entry.id
+    assert not any(entry.matches("0", "contained", ("symlink",)) for entry in ledger.entries)
