@@ -164,7 +164,13 @@ class _Supervisor:
             # What it was asked for is still under way, and nobody waits for it.
             list(self.drivers.values())[where.served - 1].kill()
         processes.end_others(self._pids())
-        if where.deadline == 0.0 and not where.sending and not hung:
+        self._answer_for(where, code, hung)
+
+    def _answer_for(self, where: Where, code: int, hung: str) -> None:
+        """Say what became of a worker that has ended with `code`, where it has not said so itself."""
+        if where.deadline == 0.0 and not where.sending:
+            if hung:
+                return  # killed while it was saying what it had seen: that is answered, and must not be twice
             # No contestant was running, so the code is the worker's own.
             if code == CLOSED:
                 raise ClosedError

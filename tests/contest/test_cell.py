@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from harness.archive.case import Schedule
-from harness.contest import doctor
+from harness.contest import cell, doctor
 from harness.contest.observation import Job, Observation
 from harness.contest.pool import Limits, Pool
 from harness.contest.registry import available
 from harness.contest.sandbox import NAMESPACES
+from harness.contest.worker import Watch
 
 from . import hostile as hostile_driver
 from .hostile import TIME_S, hostile
@@ -241,3 +244,23 @@ def test_the_archive_that_the_worker_wrote_is_no_escape(mode: str) -> None:
 def test_a_schedule_is_given_to_the_driver(pool: Pool) -> None:
     (seen,) = pool.run(Job(archive=ARCHIVE, contestants=("behave",), schedule=Schedule(chunks=(1,))))
     assert seen.status == "extracted"
+
+
+class _Answering(cell._Supervisor):
+    """A supervisor that does nothing but answer for workers that have ended."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel, self.watch = channel, Watch(mmap.mmap(-1, mmap.PAGESIZE))
+
+
+def test_what_was_answered_is_not_answered_again() -> None:
+    # The worker had said everything by the time it was killed for its silence. The pool has no work left by then,
+    # and a second answer would be about nothing.
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        answering = _Answering(theirs)
+        answering.watch.set(0.0, 0, 0)
+        answering._answer_for(answering.watch.get(), -signal.SIGKILL, "time")
+        ours.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            ours.recv(1)
