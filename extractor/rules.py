@@ -247,8 +247,9 @@ def extensions(member: Member, _state: State) -> Broken | None:
         return Broken(
             "strict.extension", follows, "a global header between an extension and its member", "typeflag"
         )
+    own = {key for one in member.extensions for key in _keys(one)}  # once: a header may hold 50,000 records
     for key in member.pax:
-        if key != b"comment" and not any(key == k for e in member.extensions for k in _keys(e)):
+        if key != b"comment" and key not in own:
             return Broken(
                 "strict.extension", member.offset, f"a global {key.decode('utf-8', 'replace')}", "typeflag"
             )

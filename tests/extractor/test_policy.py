@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 
 from extractor import Limits, RefusedError, Report, TarError, check, extract
+from extractor.pax import records
 from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Part, Recipe
+from harness.archive.recipe import Member, Part, Pax, Recipe
 from harness.generate.strategies import recipes
 
 from .archives import file, folder, hardlink, long_link, long_name, pack, pax, symlink
@@ -348,6 +349,22 @@ def test_strict_accepts_a_subset_of_compat_and_says_the_same_of_it(recipe: Recip
     archive = encode_bytes(recipe)
     strict, compat = outcome(archive, "strict"), outcome(archive, "compat")
     assert strict is None or (compat is not None and strict.members == compat.members)
+
+
+def test_the_records_of_a_header_are_read_once_and_not_once_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 50,000 records in one header took a minute and more: each of them read all of them again.
+    counted = 0
+
+    def counting(body: bytes, offset: int) -> list[tuple[bytes, bytes]]:
+        nonlocal counted
+        counted += 1
+        return records(body, offset)
+
+    monkeypatch.setattr("extractor.rules.records", counting)
+    header = b"".join(b"%d K.%03d=v\n" % (11, number) for number in range(500))
+    archive = encode_bytes(Recipe((Pax(data=header), Member(name=b"a"))))
+    assert outcome(archive, "strict") is None
+    assert 0 < counted < 10
 
 
 def test_every_code_has_a_row() -> None:
