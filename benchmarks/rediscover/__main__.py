@@ -1,10 +1,13 @@
 """Would tarbiter have found the bugs that are history? Old releases and those that mended them, side by side.
 
+    python -m benchmarks.rediscover --verify [--only PACKAGE|BUG ...]
     python -m benchmarks.rediscover [--seeds 3] [--minutes 10] [--only PACKAGE|BUG ...] [--install] [-o DIR]
 
 For every bug of `bugs.toml` the release that has it and the first one that has not are contestants of one
 campaign, with the default generator, no seed from the corpus, the same for all; bugs of one package share one.
 A bug is found by a change (`tarbiter versus`) between its two releases that its oracle (`oracles.py`) confirms.
+`--verify` gives each oracle the archive that shows its bug: it has to find it there.
+
 What is done is kept in DIR, so that a stopped run goes on; DIR/report.md and DIR/report.html have the tables.
 
 Exit code: 0 all that was looked for was found by some seed, 1 not all, 2 nothing could be run.
@@ -25,6 +28,7 @@ from harness.contest.registry import Contestant, available
 from .bugs import Bug, groups, load, present
 from .campaigns import Campaign, advance, loaded, path_of, save
 from .report import Result, write_report
+from .verify import verify
 
 DEFAULT = Path("runs") / "rediscover"
 
@@ -42,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--install", action="store_true", help="install the releases that are missing")
     found.add_argument("-o", "--output", type=Path, default=DEFAULT, help=f"directory of the results ({DEFAULT})")
     found.add_argument("--report", action="store_true", help="run nothing: only write the report anew")
+    found.add_argument("--verify", action="store_true", help="check the oracles against what shows their bugs")
     return found
 
 
@@ -91,6 +96,20 @@ def run_group(
     return done
 
 
+def verify_all(bugs: tuple[Bug, ...], *, missing_too: bool) -> int:
+    """Check the oracles of these bugs; the exit code."""
+    verdicts = []
+    for rows in groups(bugs).values():
+        here, missing = present(rows, say if missing_too else None)
+        for bug in rows:
+            verdicts.append(verify(bug, here, missing))
+            print(verdicts[-1], flush=True)
+    ran = [one for one in verdicts if not one.why]
+    right = [one for one in ran if one.right]
+    print(f"{len(right)} of {len(ran)} oracles are right, {len(verdicts) - len(ran)} could not be checked")
+    return 2 if not ran else 0 if len(right) == len(ran) else 1
+
+
 def main() -> int:
     """Run what was asked for and write the report."""
     arguments = parser().parse_args()
@@ -99,6 +118,8 @@ def main() -> int:
     if not bugs:
         print(f"no bug and no contestant is called {', '.join(arguments.only)}", file=sys.stderr)
         return 2
+    if arguments.verify:
+        return verify_all(bugs, missing_too=arguments.install)
     arguments.output.mkdir(parents=True, exist_ok=True)
     results: list[Result] = [Result(bug=bug, why_not=bug.absent) for bug in bugs if bug.absent]
     seeds = range(1, arguments.seeds + 1)

@@ -33,6 +33,8 @@ class Bug(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "class"}, f
     """The contestant that has it no more."""
     explains: tuple[str, ...] = ()
     """What the causes of a finding must hold, each of them; `|` stands between alternatives."""
+    shown: str = ""
+    """A case of the corpus, or of `cases/` beside this file, that shows it: what the oracle is checked against."""
     versions: str = ""
     """Vulnerable and fixed version, where no contestant is either."""
     absent: str = ""

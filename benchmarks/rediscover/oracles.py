@@ -28,6 +28,7 @@ class Shown:
         self.case: Case = loads(change.case)
         self.old, self.new = change.observations
         self.facet = change.aspect.facet
+        self.word = change.aspect.old
         self.parts = self.case.recipe.parts
 
     # What was done -----------------------------------------------------------------------------------------------
@@ -235,13 +236,13 @@ def two_carriers(shown: Shown) -> bool:
 @_oracle("astral DIFF-031")
 def listed_owner(shown: Shown) -> bool:
     """The owner's name in the listing."""
-    return shown.facet == "listing" and shown.has(b"uname", b"gname")
+    return shown.facet == "listing" and shown.word in ("uname", "gname") and shown.has(b"uname", b"gname")
 
 
 @_oracle("astral DIFF-002")
 def listed_size(shown: Shown) -> bool:
     """The size in the listing."""
-    return shown.facet == "listing" and shown.has(b"size")
+    return shown.facet == "listing" and shown.word == "size" and shown.has(b"size")
 
 
 @_oracle("uv 0.11.25 (astral-tokio-tar 0.6.3 hardening)")

@@ -163,9 +163,27 @@ def aspects(old: Observation, new: Observation) -> tuple[Aspect, ...]:
         found.append(Aspect("status", _outcome(old), _outcome(new)))
     elif has_tree(old) and has_tree(new):
         found += [Aspect(facet) for facet in TREE if differences(facet, old, new)]
+        found += [Aspect("listing", word, word) for word in _told(old, new)]
     elif _kind(old) == FAILED and _left(old) != _left(new):
         found.append(Aspect(LEFT))
     return tuple(found)
+
+
+def _told(old: Observation, new: Observation) -> list[str]:
+    """Which words of the listings part on the same members: two versions of one library have the same words."""
+    before, after = old.listing or (), new.listing or ()
+    if [row.path for row in before] != [row.path for row in after]:
+        return []  # told by the facet "listing" already
+    words = [
+        {re.split(r"\W", field)[0] for field in set(_fields(one.detail)) ^ set(_fields(other.detail))}
+        for one, other in zip(before, after, strict=True)
+        if one.detail and other.detail
+    ]
+    return sorted(set().union(*words))
+
+
+def _fields(detail: str) -> list[str]:
+    return [field.strip(' "{}') for field in detail.split(",")]
 
 
 def _slow(seen: Observation) -> bool:
@@ -290,7 +308,7 @@ class Versus:
                 generated = next(fresh, None)
                 if generated is None:
                     return
-                job = job_for(generated.case, self.contestants)
+                job = job_for(generated.case, self.contestants, listing=True)
                 flying.append(generated)
                 yield job
 
@@ -343,7 +361,7 @@ class Versus:
         budget = Budget(probes=PROBES, width=width, ended=lambda: self._ended() or time.monotonic() >= until)
 
         def probe(offers: Sequence[Case]) -> Sequence[bool]:
-            jobs = (job_for(case, (pair.old, pair.new)) for case in offers)
+            jobs = (job_for(case, (pair.old, pair.new), listing=True) for case in offers)
             return [aspect in of_trial(trial, pair) for trial in trials(self.pool, jobs)]
 
         try:
@@ -351,7 +369,7 @@ class Versus:
         except NotInterestingError:
             yield from self._unsteady(generated, pair, cost_s)
             return
-        (trial,) = trials(self.pool, (job_for(small.case, (pair.old, pair.new)),))
+        (trial,) = trials(self.pool, (job_for(small.case, (pair.old, pair.new), listing=True),))
         if aspect not in of_trial(trial, pair):
             yield from self._unsteady(generated, pair, cost_s)
             return

@@ -85,6 +85,9 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcome: str = ""
     """For contestants with a report per member: written, skipped, refused, changed and so on."""
     code: str = ""
+    detail: str = ""
+    """What else its library says of the member, in words of the driver: size, mode, owner as the listing gives them.
+    Of worth between two versions of one contestant; two contestants have not the same words."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

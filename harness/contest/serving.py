@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import resource
@@ -53,7 +54,8 @@ DEATH_S = 5.0
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """A driver's answer. `cls` is its error's class (`class` in JSON); `names` are hexadecimal."""
+    """A driver's answer. `cls` is its error's class (`class` in JSON); `names` are hexadecimal;
+    `details`, if there are any, are as many as `names`."""
 
     id: int
     status: Literal["ok", "refused", "crashed", "limit"]
@@ -61,6 +63,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     warnings: tuple[str, ...] = ()
     names: tuple[str, ...] | None = None
+    details: tuple[str, ...] = ()
 
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +120,8 @@ def tell(reply: Reply, outcome: Outcome) -> None:
         if reply.status != "ok" and not outcome.error_class:
             outcome.error_class = reply.status
         if reply.names is not None:
-            outcome.listing = tuple(Listed(path=bytes.fromhex(name)) for name in reply.names)
+            rows = itertools.zip_longest(reply.names, reply.details, fillvalue="")
+            outcome.listing = tuple(Listed(path=bytes.fromhex(name), detail=detail) for name, detail in rows)
         return
     outcome.error = reply.said
     outcome.error_class = reply.why
@@ -252,6 +256,8 @@ class Driver:
                 answer = _answer.decode(got)
                 for name in answer.names or ():
                     bytes.fromhex(name)
+                if len(answer.details) not in (0, len(answer.names or ())):
+                    raise ValueError("as many details as names")
             except (msgspec.DecodeError, ValueError):
                 self.kill()
                 return Gone(why="protocol", said=got[:200].decode("utf-8", "backslashreplace"))

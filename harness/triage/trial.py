@@ -37,9 +37,15 @@ class Trial(msgspec.Struct, frozen=True):
         return Trial(self.job, *kept)
 
 
-def job_for(case: Case, contestants: tuple[str, ...]) -> Job:
+def job_for(case: Case, contestants: tuple[str, ...], *, listing: bool = False) -> Job:
     """The job that runs `case` through `contestants`. Raises RecipeError where the recipe has no bytes."""
-    return Job(archive=bytes_of(case), contestants=contestants, world=case.world, schedule=case.schedule)
+    return Job(
+        archive=bytes_of(case),
+        contestants=contestants,
+        world=case.world,
+        schedule=case.schedule,
+        listing=listing,
+    )
 
 
 def trials(pool: Pool, jobs: Iterable[Job], *, ended: Callable[[], bool] = lambda: False) -> Iterator[Trial]:

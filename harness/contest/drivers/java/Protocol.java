@@ -68,7 +68,7 @@ final class Protocol {
                     List<String> names = library.list(archive);
                     String hex = names == null ? null : String.join(",", names.stream().map(Protocol::hex).toList());
                     if (hex != null) answer.append(",\"names\":[" + hex + "]");
-                } catch (Exception error) {
+                } catch (Throwable error) { // memory can run out here too
                     System.err.println(error); // how it extracted has been told already
                 }
             }

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve, sep } from "node:path";
 import { parseTar } from "nanotar";
-import { serve } from "./protocol.mjs";
+import { detail, serve } from "./protocol.mjs";
 
 await serve({
   async extract(order, warn) {
@@ -15,6 +15,6 @@ await serve({
     }
   },
   async list(order) {
-    return parseTar(order.data).map((file) => file.name);
+    return parseTar(order.data).map((file) => [file.name, { ...detail(file), ...file.attrs }]);
   },
 });

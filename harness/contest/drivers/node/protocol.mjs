@@ -22,6 +22,12 @@ async function settled() {
   for (let calm = 0; calm < 3; calm = busy() ? 0 : calm + 1) await new Promise((resume) => setImmediate(resume));
 }
 
+/** What a listing says of a member beside its name: these fields of what the library gives, where it has them. */
+export function detail(member) {
+  const fields = ["type", "size", "mode", "mtime", "uid", "gid", "uname", "gname", "linkname", "linkpath"];
+  return Object.fromEntries(fields.map((field) => [field, member[field]]));
+}
+
 /** Answer requests until standard input ends. Errors of the language, and those that nobody can catch, are crashes. */
 export async function serve({ extract, list = async () => undefined }) {
   writeSync(1, '{"tarbiter":1}\n');
@@ -43,7 +49,11 @@ export async function serve({ extract, list = async () => undefined }) {
       answer.error = String(error?.message ?? error);
     }
     await settled();
-    if (order.list) answer.names = (await list(order).catch(() => undefined))?.map((name) => Buffer.from(name).toString("hex"));
+    if (order.list) {
+      const rows = await Promise.race([list(order), new Promise((_, reject) => (fail = reject))]).catch(() => undefined);
+      answer.names = rows?.map(([name]) => Buffer.from(name).toString("hex"));
+      answer.details = rows?.map(([, detail]) => JSON.stringify(detail).replace(/[^ -~]/g, (one) => "\\u" + one.charCodeAt().toString(16).padStart(4, "0")));
+    }
     writeSync(1, JSON.stringify(answer) + "\n");
   }
 }

@@ -3,7 +3,7 @@ import { createWriteStream, linkSync, mkdirSync, rmSync, symlinkSync, utimesSync
 import { dirname, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import tar from "tar-stream";
-import { pieces, serve } from "./protocol.mjs";
+import { detail, pieces, serve } from "./protocol.mjs";
 
 async function write(dest, header, body, warn) {
   const path = resolve(dest, header.name);
@@ -37,7 +37,7 @@ await serve({
   extract: (order, warn) => walk(order, (header, body) => write(order.dest, header, body, warn)),
   async list(order) {
     const names = [];
-    await walk({ ...order, chunks: [], pause: false }, (header) => void names.push(header.name));
+    await walk({ ...order, chunks: [], pause: false }, (header) => void names.push([header.name, detail(header)]));
     return names;
   },
 });

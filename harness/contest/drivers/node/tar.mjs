@@ -1,7 +1,7 @@
 // Extracts with the package `tar` (node-tar): from the file at once (`sync`), or from a stream. Version 2 and newer.
 import { pipeline } from "node:stream/promises";
 import * as module from "tar";
-import { pieces, serve } from "./protocol.mjs";
+import { detail, pieces, serve } from "./protocol.mjs";
 
 const tar = module.extract || !module.default ? module : module.default;
 const sync = process.argv[2] === "sync";
@@ -30,6 +30,6 @@ await serve({
     const names = new Set();
     const row = (entry) => void names.add(entry);
     tar.list({ file: order.archive, sync: true, onentry: row, onReadEntry: row }); // its name until version 6, and since
-    return [...names].map((entry) => entry.path);
+    return [...names].map((entry) => [entry.path, detail(entry)]);
   },
 });

@@ -1,5 +1,7 @@
 //! Extracts with a library that has the interface of the crate `tar`: synchronous, from any `Read`.
+mod listed;
 mod protocol;
+use listed::detail;
 use protocol::{serve, Request};
 use std::io::{self, Read};
 
@@ -28,7 +30,13 @@ fn main() -> io::Result<()> {
         },
         |request| {
             let mut archive = library::Archive::new(Pieces(request, 0, 0));
-            archive.entries()?.map(|entry| Ok(entry?.path_bytes().into_owned())).collect()
+            let rows = archive.entries()?.map(|entry| {
+                let entry = entry?;
+                let header = entry.header();
+                let said = detail(header, header.username_bytes(), header.groupname_bytes());
+                Ok((entry.path_bytes().into_owned(), said))
+            });
+            rows.collect()
         },
     )
 }

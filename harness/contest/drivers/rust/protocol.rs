@@ -40,10 +40,10 @@ fn escaped(text: &str) -> String {
     })
 }
 
-/// Answer requests until standard input ends. `list` gives the members' names, `extract` extracts.
+/// Answer requests until standard input ends. `list` gives the members' names and details, `extract` extracts.
 pub fn serve(
     extract: impl Fn(Request) -> io::Result<()>,
-    list: impl Fn(Request) -> io::Result<Vec<Vec<u8>>>,
+    list: impl Fn(Request) -> io::Result<Vec<(Vec<u8>, String)>>,
 ) -> io::Result<()> {
     println!("{{\"tarbiter\":1}}");
     for line in io::stdin().lock().lines().map_while(Result::ok) {
@@ -56,22 +56,22 @@ pub fn serve(
         unsafe { umask(value(&line, "\"umask\":", &[',', '}']).parse().expect("umask is a number")) };
         let mut answer = format!("{{\"id\":{},\"status\":", value(&line, "\"id\":", &[',', '}']));
         match request().and_then(&extract) {
-            Ok(()) => answer.push_str("\"ok\""),
+            Ok(()) => answer += "\"ok\"",
             Err(error) => {
-                let mut text = error.to_string();
-                let mut cause = error.source();
+                let (mut text, mut cause) = (error.to_string(), error.source());
                 while let Some(inner) = cause {
                     write!(text, ": {inner}").expect("a string takes everything");
                     cause = inner.source();
                 }
-                write!(answer, "\"refused\",\"class\":\"{:?}\",\"error\":\"{}\"", error.kind(), escaped(&text))
-                    .expect("a string takes everything");
+                answer += &format!("\"refused\",\"class\":\"{:?}\",\"error\":\"{}\"", error.kind(), escaped(&text));
             }
         }
         if line.contains("\"list\":true") {
-            let hex = |name: &Vec<u8>| format!("\"{}\"", name.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-            let names: Vec<String> = request().and_then(&list).unwrap_or_default().iter().map(hex).collect();
-            write!(answer, ",\"names\":[{}]", names.join(",")).expect("a string takes everything");
+            let hex = |name: &Vec<u8>| name.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let rows = request().and_then(&list).unwrap_or_default();
+            let (names, details): (Vec<_>, Vec<_>) =
+                rows.iter().map(|(name, said)| (format!("\"{}\"", hex(name)), format!("\"{}\"", escaped(said)))).unzip();
+            answer += &format!(",\"names\":[{}],\"details\":[{}]", names.join(","), details.join(","));
         }
         println!("{answer}}}");
         io::stdout().flush()?;

@@ -1,7 +1,12 @@
 //! Extracts with a library that has the interface of the crate `tokio-tar`, from any `AsyncRead` of tokio.
+mod entry;
+mod listed;
 mod protocol;
+#[allow(unused_imports)] // some versions have what the others are given
+use entry::{Bytes, Owner};
+use listed::detail;
 use protocol::{serve, Request};
-use std::{borrow::Cow, io, pin::Pin, task::Context, task::Poll};
+use std::{io, pin::Pin, task::Context, task::Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_stream::StreamExt;
 
@@ -35,23 +40,6 @@ impl AsyncRead for Pieces {
     }
 }
 
-/// Some versions can fail to give a name, others cannot.
-trait Bytes {
-    fn bytes(self) -> io::Result<Vec<u8>>;
-}
-
-impl Bytes for Cow<'_, [u8]> {
-    fn bytes(self) -> io::Result<Vec<u8>> {
-        Ok(self.into_owned())
-    }
-}
-
-impl Bytes for io::Result<Cow<'_, [u8]>> {
-    fn bytes(self) -> io::Result<Vec<u8>> {
-        Ok(self?.into_owned())
-    }
-}
-
 /// A runtime for each archive: when it is dropped, nothing that the library started goes on.
 fn run<T>(work: impl std::future::Future<Output = io::Result<T>>) -> io::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
@@ -68,11 +56,12 @@ fn main() -> io::Result<()> {
         |request| {
             run(async {
                 let mut archive = library::Archive::new(Pieces::new(request));
-                let (mut entries, mut names) = (archive.entries()?, Vec::new());
+                let (mut entries, mut rows) = (archive.entries()?, Vec::new());
                 while let Some(entry) = entries.next().await {
-                    names.push(entry?.path_bytes().bytes()?);
+                    let entry = entry?;
+                    rows.push((entry.path_bytes().bytes()?, detail(entry.header(), entry.username_bytes(), entry.groupname_bytes())));
                 }
-                Ok(names)
+                Ok(rows)
             })
         },
     )
