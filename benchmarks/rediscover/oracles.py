@@ -330,7 +330,9 @@ def sibling_directory_through_a_link(shown: Shown) -> bool:
 @_oracle("plexus-archiver sibling prefix")
 def sibling_by_name(shown: Shown) -> bool:
     """A name in a neighbour whose name begins like the destination's."""
-    aims = any(part.startswith(DEST) for name in shown.names() if name.startswith(b"../") for part in name.split(b"/"))
+    aims = any(
+        part.startswith(DEST) for name in shown.names() if name.startswith(b"../") for part in name.split(b"/")
+    )
     return aims and shown.escaped("created", "content")
 
 

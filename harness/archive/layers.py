@@ -41,6 +41,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Bytes that are missing at the end."""
     tail: bytes = b""
     """What stands behind."""
+    zeros: int = 0
+    """gzip: zeros that end what is in the last member, the one thing that is compressed, 1,032 to 1: a bomb."""
 
 
 def _gzip(data: bytes, layer: Layer, last: bool) -> bytes:
@@ -55,14 +57,37 @@ def _gzip(data: bytes, layer: Layer, last: bool) -> bytes:
             head += text + b"\0"
     if layer.header_crc:
         head += struct.pack("<H", zlib.crc32(head) & 0xFFFF)
+    zeros = layer.zeros if last else 0
     body = b""
     for at in range(0, max(len(data), 1), 0xFFFF):
         piece = data[at : at + 0xFFFF]
-        final = at + 0xFFFF >= len(data)
+        final = at + 0xFFFF >= len(data) and not zeros
         body += struct.pack("<BHH", final, len(piece), len(piece) ^ 0xFFFF) + piece
-    crc = zlib.crc32(data) if layer.crc is None or not last else layer.crc
-    length = len(data) if layer.length is None or not last else layer.length
+    crc, length = zlib.crc32(data), len(data) + zeros
+    if zeros:
+        body += _deflated_zeros(zeros)
+        crc = zlib.crc32(bytes(zeros), crc)
+    if last:
+        crc = crc if layer.crc is None else layer.crc
+        length = length if layer.length is None else layer.length
     return head + body + struct.pack("<II", crc & 0xFFFFFFFF, length & 0xFFFFFFFF)
+
+
+_RUNS = (
+    "101"  # the last block, with codes of its own (RFC 1951, 3.2.7)
+    "10111000000111"  # 286 literals and lengths, 1 distance, 18 lengths of code lengths
+    "000000100" + "000" * 12 + "010000010"  # 18 has one bit, 1 and 2 have two
+    "11011111110010101111010001001010"
+)  # fmt: skip
+"""The head of a deflate block, its bits in order: 0 is `10`, the end `11`, 258 bytes `0`, distance 1 `0`."""
+
+
+def _deflated_zeros(count: int) -> bytes:
+    """The last block of a deflate stream: zeros, at two bits for 258 of them, which is as well as deflate can."""
+    runs = (count - 1) // 258
+    head = _RUNS + "10" * (count - 258 * runs)
+    size = len(head) + 2 * runs
+    return (int(head[::-1], 2) | 3 << size).to_bytes((size + 2 + 7) // 8, "little")
 
 
 def _bzip2(data: bytes, _layer: Layer, _last: bool) -> bytes:
@@ -117,7 +142,10 @@ _ENCODERS: dict[str, Callable[[bytes, Layer, bool], bytes]] = {
 }
 
 LAYER_KINDS: tuple[str, ...] = tuple(_ENCODERS)
-GZIP_ONLY = ("name", "comment", "extra", "header_crc", "crc", "length")
+ZEROS = 1 << 28
+"""Zeros that a layer may have: a case must fit into memory."""
+
+GZIP_ONLY = ("name", "comment", "extra", "header_crc", "crc", "length", "zeros")
 
 
 def _pieces(data: bytes, splits: tuple[int, ...]) -> Iterator[bytes]:

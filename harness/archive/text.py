@@ -24,7 +24,7 @@ from .case import Case, Placed, Schedule, World
 from .encode import check
 from .escapes import escape, toml, unescape
 from .expecting import ExpectReader
-from .layers import GZIP_ONLY, LAYER_KINDS, Layer
+from .layers import GZIP_ONLY, LAYER_KINDS, ZEROS, Layer
 from .reading import FaultError, Place, kind_of, nearest
 from .recipe import TYPEFLAGS, End, Long, Member, Part, Pax, Raw, Recipe, RecipeError, Record, Slot, SparseBlock
 
@@ -308,7 +308,7 @@ class _Reader(ExpectReader):
             "splits": lambda item, where: self.items(item, where, self.integer),
             **dict.fromkeys(("name", "comment", "extra", "tail"), self.bytes_),
             "header_crc": self.boolean,
-            **dict.fromkeys(("crc", "length", "cut"), self.integer),
+            **dict.fromkeys(("crc", "length", "cut", "zeros"), self.integer),
         }
         found = self.struct(value, path, readers)
         kind = found.get("kind", "gzip")
@@ -322,6 +322,8 @@ class _Reader(ExpectReader):
             raise FaultError((*path, "splits"), "offsets from the start, in order")
         if found.get("cut", 0) < 0:
             raise FaultError((*path, "cut"), "less than no bytes cannot be missing")
+        if not 0 <= found.get("zeros", 0) <= ZEROS:
+            raise FaultError((*path, "zeros"), f"from 0 to {ZEROS} bytes")
         return Layer(**found)
 
     def seen(self, value: object, path: Place) -> dict[str, tuple[str, ...]]:

@@ -86,8 +86,9 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """For contestants with a report per member: written, skipped, refused, changed and so on."""
     code: str = ""
     detail: str = ""
-    """What else its library says of the member, in words of the driver: size, mode, owner as the listing gives them.
-    Of worth between two versions of one contestant; two contestants have not the same words."""
+    """What else its library says of the member, in the driver's words: size, mode, owner.
+
+    Of worth between two versions of one contestant: two contestants have not the same words."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

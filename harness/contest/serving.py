@@ -54,8 +54,10 @@ DEATH_S = 5.0
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """A driver's answer. `cls` is its error's class (`class` in JSON); `names` are hexadecimal;
-    `details`, if there are any, are as many as `names`."""
+    """A driver's answer. `cls` is its error's class (`class` in JSON); `names` are hexadecimal.
+
+    `details`, if there are any, belong to the names in their order.
+    """
 
     id: int
     status: Literal["ok", "refused", "crashed", "limit"]
@@ -120,7 +122,8 @@ def tell(reply: Reply, outcome: Outcome) -> None:
         if reply.status != "ok" and not outcome.error_class:
             outcome.error_class = reply.status
         if reply.names is not None:
-            rows = itertools.zip_longest(reply.names, reply.details, fillvalue="")
+            # As many details as names, or none: what a driver says too much belongs to nobody.
+            rows = zip(reply.names, itertools.chain(reply.details, itertools.repeat("")), strict=False)
             outcome.listing = tuple(Listed(path=bytes.fromhex(name), detail=detail) for name, detail in rows)
         return
     outcome.error = reply.said
@@ -256,8 +259,6 @@ class Driver:
                 answer = _answer.decode(got)
                 for name in answer.names or ():
                     bytes.fromhex(name)
-                if len(answer.details) not in (0, len(answer.names or ())):
-                    raise ValueError("as many details as names")
             except (msgspec.DecodeError, ValueError):
                 self.kill()
                 return Gone(why="protocol", said=got[:200].decode("utf-8", "backslashreplace"))

@@ -185,11 +185,11 @@ _LINES: tuple[tuple[int, str, tuple[Reach, ...]], ...] = (
         R("members.twice", kinds=("long-file",)),
     )),
     (3, "the same name twice: other spellings, other carriers", (
-        R("members.twice", spelling=("slash",)), R("members.twice", spelling=("dot",)),
+        R("members.twice", same=(False,), spelling=("slash",)), R("members.twice", same=(False,), spelling=("dot",)),
         R("members.twice", carrier=("pax", "gnu")), R("members.twice", then=("child",)),
     )),
     (3, "the same name twice: case pairs and normalisation pairs", (
-        R("members.fold"), R("members.twice", spelling=("upper",)),
+        R("members.fold"), R("members.twice", same=(False,), spelling=("upper",)),
     )),
     (3, "parents: missing, late, a file, a link, a loop, a chain", (
         R("members.parent", parent=("missing",)), R("members.parent", parent=("after",)),
@@ -277,7 +277,8 @@ _LINES: tuple[tuple[int, str, tuple[Reach, ...]], ...] = (
     )),
     (4, "extensions before the end, a zero block, another extension; empty, large, declared", (
         R("pax.of-extension", end=("end",)), R("pax.of-extension", end=("zero-block",)), R("pax.of-extension"),
-        R("pax.body", body=(b"",)), R("pax.large"), R("pax.declared"),
+        R("pax.body", body=(b"",)), R("pax.large"), R("pax.large", kind=("key", "records")), R("pax.declared"),
+        R("pax.declared", size=(-1, -512, -1024, -(2**63))),
     )),
     (4, "headers of extensions: GNU and v7 magic, X, long names; BINARY", (
         R("pax.header", form=("gnu-magic",)), R("pax.header", form=("v7",)), R("pax.header", form=("long-name",)),
@@ -323,7 +324,8 @@ _LINES: tuple[tuple[int, str, tuple[Reach, ...]], ...] = (
         R("compressed.gzip", form=("wrong-crc", "wrong-size", "second-member-damaged")),
         R("compressed.gzip", form=("zeros-behind", "junk-behind")),
         R("compressed.gzip", form=("cut", "cut-trailer")),
-        R("compressed.gzip", form=("twice",)), R("compressed.other"), R("compressed.other", form=("bomb",)),
+        R("compressed.gzip", form=("twice",)), R("compressed.zeros"), R("compressed.other"),
+        R("compressed.other", form=("bomb",)),
     )),
     (6, "an archive as a file's body", (R("body.nested", aligned=(True,)), R("body.nested", aligned=(False,)))),
     (7, "schedules: byte by byte, fixed, around blocks, at and past every field", (

@@ -7,6 +7,7 @@ cases switch random features off (swarm testing), so that rare ones meet without
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -75,12 +76,22 @@ def tree(choices: Choices, *, largest: int = 6) -> list[Part]:
 
 
 def large(choices: Choices) -> list[Part]:
-    """An archive of 800 to 20,000 members with long names, carried by pax or by GNU."""
+    """An archive of 800 to 20,000 members with long names, carried by pax or by GNU.
+
+    In half of them nothing of the names can be compressed, so that reads of what is compressed end inside names.
+    """
     carrier = pick(choices, ("pax", "gnu"))
+    random = pick(choices, (False, True))
     sizes = tuple(body(size, 1) for size in SIZES[:4])
     parts: list[Part] = []
     for number in range(weighted(choices, LARGE_COUNTS, LARGE_WEIGHTS)):
-        name = b"project-1.0/" + b"long-directory-name/" * 6 + b"module_%05d.py" % number
+        if random:
+            name = (
+                b"project-1.0/%05d" % number
+                + hashlib.shake_128(b"%d" % number).hexdigest(60 + 20 * (number % 4)).encode()
+            )
+        else:
+            name = b"project-1.0/" + b"long-directory-name/" * 6 + b"module_%05d.py" % number
         parts.append(Pax(records=(Record(b"path", name),)) if carrier == "pax" else Long(text=name))
         parts.append(
             Member(name=name[:100], data=pick(choices, sizes), format="ustar" if carrier == "pax" else "gnu")

@@ -79,3 +79,10 @@ def test_cut_and_tail() -> None:
 def test_the_bytes_are_the_same_everywhere(kind: str, want: str) -> None:
     layer = Layer(kind=kind)  # type: ignore[arg-type]
     assert hashlib.sha256(wrap(LARGE, (layer,))).hexdigest()[:16] == want
+
+
+@pytest.mark.parametrize("zeros", [1, 258, 259, 260, 100_000])
+def test_zeros_are_compressed_as_well_as_can_be(zeros: int) -> None:
+    data = wrap(SMALL, (Layer(zeros=zeros, splits=(512,)),))
+    assert gzip.decompress(data) == SMALL + bytes(zeros)
+    assert len(data) < len(SMALL) + 200 + zeros // 1000

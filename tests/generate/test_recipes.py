@@ -21,7 +21,7 @@ from harness.generate.choices import seeded
 from harness.generate.features import FEATURES
 from harness.generate.recipes import SWARM, Selection, build, case_at, case_from, cases, large
 
-GOLDEN = {0: "dbe95303c916055792ea9d04", 7: "5c5faf18146c2701aeb6b2f4", 2**40: "c36654371a7ab0684e2e40be"}
+GOLDEN = {0: "cf95eda78471383f74e3fa5c", 7: "4bd92a89f3993efb7510984b", 2**40: "dd237550211e7dbcfb4918f5"}
 """BLAKE2b of the texts and archives of the first 200 cases of a seed. A change of any feature changes them: then
 the new ones, which the failing test prints, go here, and seeds of earlier runs mean something else."""
 
@@ -81,7 +81,7 @@ def test_large_cases_are_as_many_as_asked() -> None:
     sizes = [len(case_at(7, index, one_large_in=10).case.recipe.parts) for index in range(60)]
     assert 1 <= sum(size > 1500 for size in sizes) <= 20
     sizes = [len(case_at(7, index, one_large_in=0).case.recipe.parts) for index in range(60)]
-    assert max(sizes) < 100
+    assert max(sizes) < 320  # `scale.many` has up to 300
 
 
 def test_a_large_archive_has_a_carrier_for_each_member() -> None:

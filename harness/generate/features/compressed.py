@@ -76,6 +76,12 @@ def compressed__gzip(draft: Draft, form: str) -> None:
     draft.wrap = functools.partial(in_gzip, form)
 
 
+@feature("6 compression", 2, zeros=(1 << 20, 16 << 20, 128 << 20))
+def compressed__zeros(draft: Draft, zeros: int) -> None:
+    """Zeros behind the archive that gzip makes a thousandth of: a bomb, for who counts (CVE-2026-59873)."""
+    draft.wrap = lambda _data: (Layer(zeros=zeros),)
+
+
 OTHERS = (
     "bzip2", "bzip2-streams", "zstd", "bzip2-in-gzip", "bomb", "lzma-magic", "compress-magic", "xz", "xz-streams",
     "zstd-frames",
@@ -100,7 +106,7 @@ def in_another(form: str, data: bytes) -> tuple[Layer, ...]:
     }[form]
 
 
-@feature("6 compression", 2, form=OTHERS)
+@feature("6 compression", 3, form=OTHERS)
 def compressed__other(draft: Draft, form: str) -> None:
     """The archive in bzip2, xz or zstd, in two layers, with a bomb behind it, or under a magic that lies."""
     if form in MAGICS:

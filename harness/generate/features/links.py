@@ -50,9 +50,18 @@ HARD = (
 )  # fmt: skip
 
 
-@feature("3 hard links", 9, target=HARD, then=("nothing", "file", "mode", "body", "again", "chain"))
-def members__hardlink(draft: Draft, target: bytes, then: str) -> None:
-    """A hard link to a file, a link, a directory, itself, something outside or placed; then written through it."""
+@feature(
+    "3 hard links",
+    9,
+    target=HARD,
+    then=("nothing", "file", "mode", "body", "again", "chain"),
+    inside=(b"", b"dir/", b"deep/er/"),
+)
+def members__hardlink(draft: Draft, target: bytes, then: str, inside: bytes) -> None:
+    """A hard link to a file, a link, a directory, itself, something outside or placed; then written through it.
+
+    `inside`: where the link is. Its target starts at the destination, not there (CVE-2026-24842).
+    """
     there = Placed(kind="file", name=b"already-there", data=b"old\n")
     if target == there.name and fits(draft.world, there):
         draft.world = msgspec.structs.replace(draft.world, placed=(*draft.world.placed, there))
@@ -64,7 +73,7 @@ def members__hardlink(draft: Draft, target: bytes, then: str) -> None:
         Member(kind="symlink", name=b"softdir", linkname=b"dir"),
         Member(
             kind="hardlink",
-            name=b"hard",
+            name=inside + b"hard",
             linkname=target,
             mode=0o777 if then == "mode" else None,
             data=b"target\n" if then == "body" else b"",
@@ -72,11 +81,11 @@ def members__hardlink(draft: Draft, target: bytes, then: str) -> None:
         Member(name=b"later", data=b"later\n"),
     ]
     if then == "file":
-        draft.parts.append(Member(name=b"hard", data=b"written through\n"))
+        draft.parts.append(Member(name=inside + b"hard", data=b"written through\n"))
     elif then == "again":
-        draft.parts.append(Member(kind="hardlink", name=b"hard", linkname=b"later"))
+        draft.parts.append(Member(kind="hardlink", name=inside + b"hard", linkname=b"later"))
     elif then == "chain":
-        draft.parts.append(Member(kind="hardlink", name=b"harder", linkname=b"hard"))
+        draft.parts.append(Member(kind="hardlink", name=b"harder", linkname=inside + b"hard"))
         draft.parts.append(Member(name=b"harder", data=b"written through\n"))
 
 

@@ -18,14 +18,13 @@ TWICE = (
 STEMS = (b"twice", b"dir/twice", b"tw\\ice", b"tw\xc3\xa9ce", b".twice", b"t" * 100)
 """What the name that comes twice is: plain, below a directory, with another system's separator, not ASCII, full."""
 
-SPELLINGS = ("same", "dot", "slash", "upper", "dotdot", "slashes", "absolute", "backslash")
-"""How the second member spells the name."""
+SPELLINGS = ("dot", "slash", "upper", "dotdot", "slashes", "absolute", "backslash")
+"""How the second member spells the name, where it does not spell it as the first one does."""
 
 
 def respelled(name: bytes, spelling: str) -> bytes:
     """`name` in one of SPELLINGS."""
     return {
-        "same": name,
         "dot": b"./" + name,
         "slash": name + b"/",
         "upper": name.upper(),
@@ -65,11 +64,14 @@ def carried(member: Member, name: bytes, carrier: str = "name") -> list[Part]:
     stem=STEMS,
     carrier=("name", "pax", "gnu"),
     then=("nothing", "child", "first-again"),
+    same=(True, False),
 )
-def members__twice(draft: Draft, kinds: str, spelling: str, stem: bytes, carrier: str, then: str) -> None:
+def members__twice(
+    draft: Draft, kinds: str, spelling: str, stem: bytes, carrier: str, then: str, same: bool
+) -> None:
     """One name, or two spellings of it, for two members; then something below it, or the first once more."""
     first, second = kinds.split("-")
-    again = respelled(stem, spelling)
+    again = stem if same else respelled(stem, spelling)
     link = b"../" + CANARY if then == "child" and second == "symlink" else b"first"
     draft.parts += [
         Member(name=b"first", data=b"first\n"),

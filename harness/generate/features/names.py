@@ -216,6 +216,7 @@ CONTENTS = (
     "\ufb01".encode(), "\u202egpj.exe".encode(), b"A", b".wh.a", b"._a", b"PaxHeaders/a", b".tar",
     b"NUL.txt", b"a/...", b"...", b"dir/ /f", b"\x01\x02", b"a\x1fb", b"%2e%2e/up", b"..%00", b"a;b", b"$HOME",
     b"`x`", b"\xef\xbb\xbfbom", b"\xf4\x90\x80\x80", b"dest", b"dest-evil", b"-", b"//?/c:/x", b"a/b/",
+    b"//" + HOLDER[1:] + b"/" + CANARY + b"/new", b"/" * 40 + b"abs", b"file:///x", b"phar://x",
     b"./../dest/a", HOLDER + b"/dest/a", b"x" * 99 + b"/",
 )  # fmt: skip
 """Names as they come from other systems, from attackers, and from encodings."""

@@ -92,6 +92,10 @@ def pax__length(draft: Draft, length: bytes, alone: bool, where: int) -> None:
         b"13\tpath=long\n",
         b"12 path=long\0\n",
         b"junk\n13 path=long\n",
+        b"1 " * 30_000,  # quadratic for who looks for records with a regular expression (CVE-2024-6232)
+        b"9" * 60_000,
+        b" " * 60_000,
+        b"6 a=b\n" * 20_000,
     ),
     where=WHERE,
 )
@@ -113,11 +117,18 @@ def pax__edge(draft: Draft, edge: int, key: bytes, behind: bool, where: int) -> 
     draft.before(draft.place(where), Pax(records=records))
 
 
-@feature("4 length", 1, size=(64 * 1024, 1 << 20), kind=("pax", "pax-global", "long-name"), where=WHERE)
+@feature(
+    "4 length", 2, size=(64 * 1024, 1 << 20), kind=("pax", "pax-global", "long-name", "key", "records"), where=WHERE
+)
 def pax__large(draft: Draft, size: int, kind: str, where: int) -> None:
     """An extension far larger than any name."""
     large: Part = Long(text=b"/".join([b"n" * 200] * (size // 201)))
-    if kind != "long-name":
+    if kind == "key":
+        # GNU tar put the name of an attribute on its stack (CVE-2023-39804).
+        large = Pax(records=(Record(b"SCHILY.xattr.user." + b"k" * size, b"v"),))
+    elif kind == "records":
+        large = Pax(data=b"".join(record_bytes(Record(b"K.%d" % number, b"v")) for number in range(size // 16)))
+    elif kind != "long-name":
         large = Pax(kind=kind, records=(Record(b"comment", b"c" * size),))  # type: ignore[arg-type]  # a PaxKind
     draft.before(draft.place(where), large)
 
@@ -125,12 +136,12 @@ def pax__large(draft: Draft, size: int, kind: str, where: int) -> None:
 @feature(
     "4 length",
     3,
-    size=(2**20, 2**30, 2**31, 2**33, 2**63 - 1),
+    size=(2**20, 2**30, 2**31, 2**33, 2**63 - 1, -1, -512, -1024, -(2**63)),
     kind=("pax", "pax-global", "long-name"),
     where=WHERE,
 )
 def pax__declared(draft: Draft, size: int, kind: str, where: int) -> None:
-    """An extension whose header and record declare far more than there is (CVE-2021-35517)."""
+    """An extension whose header and record declare far more than there is, or a negative size (CVE-2021-35517)."""
     declared: Part = Long(text=b"declared", size=size)
     if kind != "long-name":
         record = Record(b"path", b"declared", length=b"%d" % size)

@@ -34,6 +34,7 @@ def _sparse(size: int) -> tuple[bytes, bytes]:
         "no-map",
         "huge-count",
         "minor-9",
+        "many",
     ),
     where=WHERE,
 )
@@ -54,10 +55,13 @@ def sparse__pax(draft: Draft, version: str, form: str, where: int) -> None:
         "no-map": b"",
         "huge-count": b"99999999999999999999\n" + table[2:],
     }.get(form, table)
+    if form == "many":
+        slots = 300_000 if version == "1.0" else 2000  # more map than the MiB that Go takes (CVE-2025-58183)
+        table = b"%d\n" % slots + b"0\n0\n" * slots
     numbers = table.split(b"\n")[1:-1]
     name = () if form == "no-name" else (Record(b"GNU.sparse.name", b"sparse.bin"),)
     if version == "1.0":
-        stored = table.ljust(BLOCK, b"\0") + data
+        stored = table.ljust(-(-len(table) // BLOCK) * BLOCK or BLOCK, b"\0") + data
         records = (
             Record(b"GNU.sparse.major", b"1"),
             Record(b"GNU.sparse.minor", b"9" if form == "minor-9" else b"0"),
@@ -113,9 +117,14 @@ def sparse__pax(draft: Draft, version: str, form: str, where: int) -> None:
         "size-0",
     ),
     typeflag=(None, b"0", b"7"),
+    stored=("both", "first"),
 )
-def sparse__old(draft: Draft, form: str, typeflag: bytes | None) -> None:
-    """A sparse file in old GNU form: slots in the header, extension blocks, right or broken."""
+def sparse__old(draft: Draft, form: str, typeflag: bytes | None, stored: str) -> None:
+    """A sparse file in old GNU form: slots in the header, extension blocks, right or broken.
+
+    `stored`: whether the body and the real size are those of the whole map, or of its first slot alone: whoever
+    takes the second one for the end then sees nothing wrong.
+    """
     slots = {
         "overlap": (Slot(0, 5), Slot(3, 5)),
         "unordered": (Slot(4091, 5), Slot(0, 5)),
@@ -141,11 +150,11 @@ def sparse__old(draft: Draft, form: str, typeflag: bytes | None) -> None:
         size=0 if form == "size-0" else None,
         format="gnu",
         name=b"old-sparse",
-        data=b"startend.\n"[: 0 if form == "empty" else 10],
+        data=b"startend.\n"[: 0 if form == "empty" else 5 if stored == "first" else 10],
         sparse=slots,
         extensions=extensions,
         isextended=1 if form == "no-end" else None,
-        realsize=real.get(form, 4096),
+        realsize=real.get(form, 5 if stored == "first" else 4096),
     )
     draft.parts += [member, Member(name=b"after.txt", data=b"after\n")]
 
@@ -160,7 +169,7 @@ def gnu__special(draft: Draft, typeflag: bytes, size: int | None, where: int) ->
     )
 
 
-@feature("5 sparse old", 1, blocks=(2, 22, 300), slots=(1, 21))
+@feature("5 sparse old", 1, blocks=(2, 22, 300, 3000), slots=(1, 0, 21))
 def sparse__blocks(draft: Draft, blocks: int, slots: int) -> None:
     """A sparse map of very many extension blocks (CVE-2026-32288)."""
     extensions = tuple(
