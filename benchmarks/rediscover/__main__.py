@@ -1,6 +1,7 @@
 """Would tarbiter have found the bugs that are history? Old releases and those that mended them, side by side.
 
     python -m benchmarks.rediscover --verify [--only PACKAGE|BUG ...]
+    python -m benchmarks.rediscover --reach [--cases 20000] [--minutes 3] [--only PACKAGE|BUG ...]
     python -m benchmarks.rediscover [--seeds 3] [--minutes 10] [--only PACKAGE|BUG ...] [--install] [-o DIR]
 
 For every bug of `bugs.toml` the release that has it and the first one that has not are contestants of one
@@ -8,7 +9,7 @@ campaign, with the default generator, no seed from the corpus, the same for all;
 A bug is found by a change (`tarbiter versus`) between its two releases that its oracle (`oracles.py`) confirms.
 `--verify` gives each oracle the archive that shows its bug: it has to find it there.
 
-What is done is kept in DIR, so that a stopped run goes on; DIR/report.md and DIR/report.html have the tables.
+`--reach` minimises nothing: it counts the cases that show each bug. What is done is kept in DIR, so that a stopped run goes on; DIR/report.md and DIR/report.html have the tables.
 
 Exit code: 0 all that was looked for was found by some seed, 1 not all, 2 nothing could be run.
 """
@@ -27,6 +28,7 @@ from harness.contest.registry import Contestant, available
 
 from .bugs import Bug, groups, load, present
 from .campaigns import Campaign, advance, loaded, path_of, save
+from .reach import reach
 from .report import Result, write_report
 from .verify import verify
 
@@ -47,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("-o", "--output", type=Path, default=DEFAULT, help=f"directory of the results ({DEFAULT})")
     found.add_argument("--report", action="store_true", help="run nothing: only write the report anew")
     found.add_argument("--verify", action="store_true", help="check the oracles against what shows their bugs")
+    found.add_argument("--reach", action="store_true", help="count the cases that show each bug; minimise nothing")
     return found
 
 
@@ -110,6 +113,24 @@ def verify_all(bugs: tuple[Bug, ...], *, missing_too: bool) -> int:
     return 2 if not ran else 0 if len(right) == len(ran) else 1
 
 
+def reach_all(bugs: tuple[Bug, ...], arguments: argparse.Namespace) -> int:
+    """Count the cases that show each of these bugs; the exit code."""
+    ran = shown = 0
+    for rows in groups(bugs).values():
+        here, _ = present(rows, say if arguments.install else None)
+        runnable = [bug for bug in rows if bug.vulnerable in here and bug.fixed in here]
+        for seed in range(1, arguments.seeds + 1) if runnable else ():
+            count, seconds = arguments.cases or sys.maxsize, arguments.minutes * 60
+            for one in reach(runnable, here, seed=seed, count=count, seconds=seconds, tell=say):
+                ran, shown = ran + 1, shown + bool(one.first)
+                said = f"shown by {one.shown} of {one.cases} cases, first by number {one.first}"
+                print(
+                    f"seed {seed} {one.bug}: {said if one.first else f'not shown by {one.cases} cases'}", flush=True
+                )
+    print(f"{shown} of {ran} shown")
+    return 2 if not ran else 0 if shown == ran else 1
+
+
 def main() -> int:
     """Run what was asked for and write the report."""
     arguments = parser().parse_args()
@@ -120,6 +141,8 @@ def main() -> int:
         return 2
     if arguments.verify:
         return verify_all(bugs, missing_too=arguments.install)
+    if arguments.reach:
+        return reach_all(bugs, arguments)
     arguments.output.mkdir(parents=True, exist_ok=True)
     results: list[Result] = [Result(bug=bug, why_not=bug.absent) for bug in bugs if bug.absent]
     seeds = range(1, arguments.seeds + 1)

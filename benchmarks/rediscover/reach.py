@@ -1,0 +1,103 @@
+"""How often does the generator make an archive that shows a bug? Cases that part its releases in the bug's own way.
+
+Nothing is minimised, so that tens of thousands of cases can be run. An oracle sees the case as it was generated,
+with whatever else is in it: what it says is an upper bound of what a campaign can find.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from harness.archive.text import dumps
+from harness.campaign.versus import LIMITS, Change, of_trial
+from harness.contest.observation import Job
+from harness.contest.pool import Pool
+from harness.contest.registry import Contestant
+from harness.generate.recipes import Generated, cases
+from harness.triage.explain import causes
+from harness.triage.trial import Trial, job_for, trials
+
+from .bugs import Bug, pairs
+from .oracles import confirms
+
+TOLD_S = 30.0
+"""Seconds between two lines of progress."""
+
+
+class Reach(msgspec.Struct, kw_only=True):
+    """How one bug came up over the cases of one seed."""
+
+    bug: str
+    seed: int
+    cases: int = 0
+    """Cases that were run."""
+    shown: int = 0
+    """Cases that show it."""
+    first: int = 0
+    """The number of the first one that does, from 1 on; 0: none does."""
+    seconds: float = 0.0
+    """Wall time of all cases: of all bugs of the package together."""
+
+
+def reach(
+    bugs: Sequence[Bug],
+    here: dict[str, Contestant],
+    *,
+    seed: int,
+    count: int,
+    seconds: float,
+    tell: Callable[[str], None],
+) -> list[Reach]:
+    """Run `count` cases of a seed, or as many as the seconds allow, through the releases of these bugs."""
+    found = {bug.id: Reach(bug=bug.id, seed=seed) for bug in bugs}
+    names = tuple(dict.fromkeys(name for pair in pairs(tuple(bugs)) for name in (pair.old, pair.new)))
+    began = told = time.monotonic()
+    flying: list[Generated] = []
+
+    def jobs() -> Iterator[Job]:
+        for generated in cases(seed):
+            if generated.index >= count or time.monotonic() - began >= seconds:
+                return
+            flying.append(generated)
+            yield job_for(generated.case, names, listing=True)
+
+    with Pool([here[name] for name in names], limits=LIMITS) as pool:
+        for number, trial in enumerate(trials(pool, jobs()), 1):
+            generated = flying.pop(0)
+            for bug in bugs:
+                one = found[bug.id]
+                one.cases = number
+                if _shows(bug, generated, trial):
+                    one.shown += 1
+                    one.first = one.first or number
+            if time.monotonic() - told >= TOLD_S:
+                told = time.monotonic()
+                there = sum(bool(one.first) for one in found.values())
+                tell(f"{bugs[0].group} seed {seed}: {number} cases, {there} of {len(bugs)} shown")
+    for one in found.values():
+        one.seconds = time.monotonic() - began
+    return list(found.values())
+
+
+def _shows(bug: Bug, generated: Generated, trial: Trial) -> bool:
+    told = of_trial(trial, bug.pair)
+    if not told:
+        return False
+    case, why = generated.case, causes(generated.case)
+    seen = tuple(
+        next(o for o in trial.observations if o.contestant == name) for name in (bug.pair.old, bug.pair.new)
+    )
+    text = dumps(case)
+    return any(
+        confirms(
+            bug.id,
+            Change(
+                id="", pair=bug.pair, aspect=aspect, causes=why, case=text, original="", index=generated.index,
+                cases=0, seconds=0.0, features=generated.features, probes=0, complete=False, observations=seen,
+            ),
+        )
+        for aspect in told
+    )  # fmt: skip
