@@ -9,7 +9,8 @@ campaign, with the default generator, no seed from the corpus, the same for all;
 A bug is found by a change (`tarbiter versus`) between its two releases that its oracle (`oracles.py`) confirms.
 `--verify` gives each oracle the archive that shows its bug: it has to find it there.
 
-`--reach` minimises nothing: it counts the cases that show each bug. What is done is kept in DIR, so that a stopped run goes on; DIR/report.md and DIR/report.html have the tables.
+`--reach` minimises nothing: it counts the cases that show each bug. What is done is kept in DIR, so that a stopped
+run goes on; DIR/report.md and DIR/report.html have the tables.
 
 Exit code: 0 all that was looked for was found by some seed, 1 not all, 2 nothing could be run.
 """

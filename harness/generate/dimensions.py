@@ -185,7 +185,8 @@ _LINES: tuple[tuple[int, str, tuple[Reach, ...]], ...] = (
         R("members.twice", kinds=("long-file",)),
     )),
     (3, "the same name twice: other spellings, other carriers", (
-        R("members.twice", same=(False,), spelling=("slash",)), R("members.twice", same=(False,), spelling=("dot",)),
+        R("members.twice", same=(False,), spelling=("slash",)),
+        R("members.twice", same=(False,), spelling=("dot",)),
         R("members.twice", carrier=("pax", "gnu")), R("members.twice", then=("child",)),
     )),
     (3, "the same name twice: case pairs and normalisation pairs", (
