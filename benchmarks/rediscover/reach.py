@@ -6,14 +6,14 @@ with whatever else is in it: what it says is an upper bound of what a campaign c
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from harness.archive.text import dumps
 from harness.campaign.versus import LIMITS, Change, of_trial
-from harness.contest.observation import Job
 from harness.contest.pool import Pool
 from harness.contest.registry import Contestant
 from harness.generate.recipes import Generated, cases
@@ -22,6 +22,9 @@ from harness.triage.trial import Trial, job_for, trials
 
 from .bugs import Bug, pairs
 from .oracles import confirms
+
+SLICE = 64
+"""Cases that are run with little time each; what they seem to show is then run again with all of it."""
 
 TOLD_S = 30.0
 """Seconds between two lines of progress."""
@@ -55,28 +58,26 @@ def reach(
     found = {bug.id: Reach(bug=bug.id, seed=seed) for bug in bugs}
     names = tuple(dict.fromkeys(name for pair in pairs(tuple(bugs)) for name in (pair.old, pair.new)))
     began = told = time.monotonic()
-    flying: list[Generated] = []
-
-    def jobs() -> Iterator[Job]:
-        for generated in cases(seed):
-            if generated.index >= count or time.monotonic() - began >= seconds:
-                return
-            flying.append(generated)
-            yield job_for(generated.case, names, listing=True)
-
     with Pool([here[name] for name in names], limits=LIMITS) as pool:
-        for number, trial in enumerate(trials(pool, jobs()), 1):
-            generated = flying.pop(0)
-            for bug in bugs:
-                one = found[bug.id]
-                one.cases = number
+        fresh = itertools.islice(cases(seed), count)
+        while time.monotonic() - began < seconds and (slice_ := list(itertools.islice(fresh, SLICE))):
+            jobs = (job_for(one.case, names, listing=True, hasty=True) for one in slice_)
+            doubtful = []
+            for generated, trial in zip(slice_, trials(pool, jobs), strict=True):
+                doubtful += [(bug, generated) for bug in bugs if _shows(bug, generated, trial)]
+            again = (job_for(one.case, (bug.vulnerable, bug.fixed), listing=True) for bug, one in doubtful)
+            for (bug, generated), trial in zip(doubtful, trials(pool, again), strict=True):
                 if _shows(bug, generated, trial):
+                    one = found[bug.id]
                     one.shown += 1
-                    one.first = one.first or number
+                    one.first = one.first or generated.index + 1
+            for one in found.values():
+                one.cases += len(slice_)
             if time.monotonic() - told >= TOLD_S:
                 told = time.monotonic()
                 there = sum(bool(one.first) for one in found.values())
-                tell(f"{bugs[0].group} seed {seed}: {number} cases, {there} of {len(bugs)} shown")
+                ran = found[bugs[0].id].cases
+                tell(f"{bugs[0].group} seed {seed}: {ran} cases, {there} of {len(bugs)} shown")
     for one in found.values():
         one.seconds = time.monotonic() - began
     return list(found.values())

@@ -308,7 +308,8 @@ class Versus:
                 generated = next(fresh, None)
                 if generated is None:
                     return
-                job = job_for(generated.case, self.contestants, listing=True)
+                # What hangs may do so in many releases at once: whatever comes of it is confirmed with more time.
+                job = job_for(generated.case, self.contestants, listing=True, hasty=True)
                 flying.append(generated)
                 yield job
 
@@ -361,7 +362,7 @@ class Versus:
         budget = Budget(probes=PROBES, width=width, ended=lambda: self._ended() or time.monotonic() >= until)
 
         def probe(offers: Sequence[Case]) -> Sequence[bool]:
-            jobs = (job_for(case, (pair.old, pair.new), listing=True) for case in offers)
+            jobs = (job_for(case, (pair.old, pair.new), listing=True, hasty=True) for case in offers)
             return [aspect in of_trial(trial, pair) for trial in trials(self.pool, jobs)]
 
         try:

@@ -138,5 +138,5 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     twice: bool = False
     """Run every contestant a second time, and call those flaky that do something else then."""
     hasty: bool = False
-    """A quarter of the time, and no second chance for who crashes, hangs or runs over a limit: for the probes of a
-    minimiser, whose result is confirmed afterwards."""
+    """A quarter of the time, awake or asleep, and no second chance for who crashes, hangs or runs over a limit: for
+    what is confirmed afterwards, as the probes of a minimiser are."""

@@ -188,6 +188,8 @@ class Worker:
     ) -> None:
         self.channel, self.arena, self.watch = channel, arena, watch
         self.limit_s, self.idle_s = limit_s, idle_s
+        self.idle = idle_s
+        """Of the job at hand: less for a hasty one, whose outcome is confirmed by another one."""
         self.contestants = {one.name: one for one in contestants}
         self.modules = modules
         self.servants = servants
@@ -236,6 +238,7 @@ class Worker:
     def _batch(self, batch: Batch) -> bool:
         for number, job in enumerate(batch.jobs):
             limit = self.limit_s * (ALONE if batch.alone else HASTY if job.hasty else 1) + allowance_s(job)
+            self.idle = self.idle_s * (HASTY if job.hasty else 1)
             written = False
             for place, name in enumerate(job.contestants):
                 contestant = self.contestants[name]
@@ -462,7 +465,7 @@ class Worker:
         )
         still = Still((processes.first(), os.getpid(), *(self.spare - {driver.pid})))
         cpu, began = driver.cpu_ns(), time.perf_counter_ns()
-        reply = driver.ask(line, number, limit_s=limit_s, idle_s=self.idle_s, still=still)
+        reply = driver.ask(line, number, limit_s=limit_s, idle_s=self.idle, still=still)
         seen = _Seen(outcome=Outcome(notes=notes), wall_ns=time.perf_counter_ns() - began)
         seen.cpu_ns = max(0, driver.cpu_ns() - cpu)
         seen.peak_kib = driver.peak_kib()
@@ -533,7 +536,7 @@ class Worker:
                 locale=job.world.locale,
                 tmp=self.arena.scratch_path,
                 limit_s=limit_s,
-                idle_s=self.idle_s,
+                idle_s=self.idle,
                 pieces=pieces,
                 pause=job.schedule.pause,
                 spare=self.spare,

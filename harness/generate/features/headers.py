@@ -147,7 +147,7 @@ MAGICS = (
 """Magic and version, none of them the usual pair for a ustar layout."""
 
 
-@feature("1 magic", 4, magic=MAGICS, prefix=(False, True), where=WHERE)
+@feature("1 magic", 7, magic=MAGICS, prefix=(False, True), where=WHERE)
 def header__magic(draft: Draft, magic: tuple[bytes, bytes], prefix: bool, where: int) -> None:
     """Another magic or version, with or without a prefix that it makes valid or not."""
     place = draft.place(where)

@@ -273,7 +273,7 @@ def pax__global(draft: Draft, key: bytes, form: str) -> None:
 
 @feature(
     "4 headers of extensions",
-    4,
+    8,
     form=(
         "gnu-magic",
         "v7",
