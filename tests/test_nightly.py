@@ -24,7 +24,7 @@ from harness.reporting import FORMATS, ISSUE, ISSUE_TITLE
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "nightly"
 WORKFLOW = DOCS / "tarbiter-nightly.yml"
-SAME = ("--seed", "3", "--with", "extractor-compat,tarfile-fully-trusted")
+SAME = ("--seed", "4", "--with", "extractor-compat,tarfile-fully-trusted")
 
 
 def options(folder: Path, night: int) -> list[str]:
