@@ -21,7 +21,7 @@ PROGRAM = [
     "harness",
     "fuzz",
     "--seed",
-    "11",
+    "12",
     "--with",
     "extractor-compat,tarfile-fully-trusted",
 ]

@@ -37,7 +37,8 @@ def test_clauses(words: str, sections: list[str]) -> None:
 
 def test_every_row_speaks_of_some_cause_that_is_generated_or_named_here() -> None:
     seen = {words for generated in itertools.islice(cases(5), 3000) for words in causes(generated.case)}
-    seen |= {"block", "pax path: record end", "compressed: gzip, odd", "world hardlink", "pax GNU.dumpdir"}
+    seen |= {"block", "pax path: record end", "compressed: gzip, odd", "world hardlink"}
+    seen |= {"pax GNU.dumpdir", "pax charset"}
     found = {clause for words in seen for clause in clauses(words)}
     assert [clause for _, clause in _TABLE if clause not in found] == []
 
