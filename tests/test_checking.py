@@ -19,10 +19,11 @@ from harness.archive.text import dumps
 from harness.cli import main
 
 PROGRAM = """import sys, tarfile
+options = dict(filter="fully_trusted") if hasattr(tarfile, "data_filter") else dict()
 with tarfile.open(sys.argv[1]) as archive:
     for member in archive:
         if member.name != {skipped!r}:
-            archive.extract(member, sys.argv[2], filter="fully_trusted")
+            archive.extract(member, sys.argv[2], **options)
 """
 
 PLAIN = Case(

@@ -42,11 +42,13 @@ def test_a_change_in_one_sentence(aspect: Aspect, want: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        pytest.param(("tarfile-data",), "two releases at least", id="one"),
-        pytest.param(("tarfile-data", "tarfile-data"), "named twice", id="twice"),
-        pytest.param(("tarfile-data", "nobody"), "is no contestant", id="unknown"),
-        pytest.param(("tarfile-data", "tar-rs@0.0.0"), "install it: tarbiter contestants install", id="missing"),
-        pytest.param(("tarfile-data", "no-such-program {archive} {dest}"), "no program", id="no-program"),
+        pytest.param(("tarfile-fully-trusted",), "two releases at least", id="one"),
+        pytest.param(("tarfile-fully-trusted", "tarfile-fully-trusted"), "named twice", id="twice"),
+        pytest.param(("tarfile-fully-trusted", "nobody"), "is no contestant", id="unknown"),
+        pytest.param(
+            ("tarfile-fully-trusted", "tar-rs@0.0.0"), "install it: tarbiter contestants install", id="missing"
+        ),
+        pytest.param(("tarfile-fully-trusted", "no-such-program {archive} {dest}"), "no program", id="no-program"),
     ],
 )
 def test_what_cannot_be_compared(arguments: tuple[str, ...], says: str) -> None:

@@ -53,7 +53,7 @@ def test_a_version_means_the_newest_of_its_kind(wanted: str, version: str) -> No
 
 
 def test_a_path_is_enough() -> None:
-    found = registry.known(f"tarfile-data@{sys.executable}")
+    found = registry.known(f"tarfile-fully-trusted@{sys.executable}")
     assert (found.version, found.missing) == (sys.version.split()[0], "")
 
 
