@@ -285,7 +285,7 @@ class Versus:
         """What an earlier session left waiting is run again, and looked into first."""
         left = [next(self._source(self.seed, number)) for number in self.state.waiting]
         if left and not self._ended():
-            jobs = [job_for(generated.case, self.contestants) for generated in left]
+            jobs = [job_for(generated.case, self.contestants, listing=True) for generated in left]
             yield from self._look_into(list(zip(left, trials(self.pool, jobs), strict=True)))
             self.state.seconds = self.seconds
 
