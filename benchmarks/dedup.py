@@ -29,9 +29,10 @@ import msgspec
 from benchmarks.rediscover.bugs import Bug, groups, load, present
 from benchmarks.rediscover.oracles import confirms
 from harness.archive.case import Case
+from harness.archive.cases import bare
 from harness.archive.cases import load as load_case
 from harness.archive.recipe import RecipeError
-from harness.archive.text import dumps
+from harness.archive.text import dumps, loads
 from harness.campaign.runs import write
 from harness.campaign.versus import LIMITS, Change, identity, of_trial
 from harness.contest.pool import Pool
@@ -135,7 +136,7 @@ def triggers(bug: Bug, case: Case, trial: Trial) -> bool:
 
 def run(pool: Pool, bug: Bug, cases: Sequence[Case]) -> Iterator[tuple[Case, Trial]]:
     """The two releases on each case."""
-    jobs = [msgspec.structs.replace(job_for(case, (bug.vulnerable, bug.fixed)), hasty=True) for case in cases]
+    jobs = [job_for(case, (bug.vulnerable, bug.fixed), hasty=True) for case in cases]
     yield from zip(cases, trials(pool, jobs), strict=True)
 
 
@@ -178,7 +179,7 @@ def gather(
 
 
 def _text(case: Case) -> str:
-    return dumps(msgspec.structs.replace(case, id="", title="", why="", source=(), flags=(), covers=()))
+    return dumps(msgspec.structs.replace(bare(case), covers=()))
 
 
 def is_bug(bug: Bug, finding: Finding) -> bool:
@@ -249,16 +250,9 @@ def look(
             for text in result.archives[len(result.signed) :]:
                 if time.monotonic() >= until:
                     break
-                result.signed.append(sign(pool, bug, load_text(text), until))
+                result.signed.append(sign(pool, bug, loads(text), until))
                 write(str(path), msgspec.json.encode(result))
     return result
-
-
-def load_text(text: str) -> Case:
-    """A case that was kept as TOML."""
-    from harness.archive.text import loads  # noqa: PLC0415  # `load` is the bugs' here
-
-    return loads(text)
 
 
 def report(results: Sequence[Result]) -> str:

@@ -28,7 +28,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from hypothesis import HealthCheck, Phase, given, settings
 
 from harness.archive.cases import bytes_of
@@ -138,8 +137,8 @@ def shares(cases: int) -> dict[str, Any]:
     names = tuple(one.name for one in contestants)
     some = everybody = ran = 0
     with Pool(contestants) as pool:
-        drawn = (job_for(case_at(3, index).case, names) for index in range(cases))
-        for trial in trials(pool, (msgspec.structs.replace(one, hasty=True) for one in drawn)):
+        jobs = (job_for(case_at(3, index).case, names, hasty=True) for index in range(cases))
+        for trial in trials(pool, jobs):
             went = [one.status == "extracted" for one in trial.observations if one.status != "unavailable"]
             ran += 1
             some += any(went)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ..archive.cases import bytes_of
+from ..archive.cases import bare, bytes_of
 from ..archive.text import dumps, loads
 from ..generate.choices import below, seeded, weighted
 from ..generate.mutate import mutant
@@ -104,10 +104,10 @@ class Search:
 
     def add(self, generated: Generated, worth: int = SEED_WORTH) -> bool:
         """Put a case into the pool; False for one that is there, or too large."""
-        bare = msgspec.structs.replace(generated.case, id="", title="", why="", source=(), flags=())
-        if len(bytes_of(bare)) > LARGEST:
+        case = bare(generated.case)
+        if len(bytes_of(case)) > LARGEST:
             return False
-        text = dumps(bare)
+        text = dumps(case)
         if text in self._texts:
             return False
         self._texts.add(text)

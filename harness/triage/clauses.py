@@ -46,6 +46,14 @@ def _keyword(name: str, says: str) -> Clause:
     return Clause(_PAX, f"pax Extended Header, {name}", _EXTENDED, says)
 
 
+def _extended(says: str) -> Clause:
+    return Clause(_PAX, "pax Extended Header", _EXTENDED, says)
+
+
+def _block(says: str) -> Clause:
+    return Clause(_PAX, "pax Header Block", _HEADER, says)
+
+
 def _gnu(section: str, page: str, says: str) -> Clause:
     return Clause(_GNU, section, f"{_GNU_URL}/{page}.html", says)
 
@@ -96,36 +104,17 @@ _OLD_FILES = _gnu(
 )
 _ABSOLUTE = _gnu("Absolute File Names", "absolute", "leading slashes are stripped when a member is extracted")
 _DOTDOT = _gnu("Absolute File Names", "absolute", "names with a .. component are refused")
-_RECORD = Clause(
-    _PAX,
-    "pax Extended Header",
-    _EXTENDED,
-    "a record is its length in decimal, a space, keyword, equals sign, value, and a newline that counts",
+_RECORD = _extended(
+    "a record is its length in decimal, a space, keyword, equals sign, value, and a newline that counts"
 )
-_EMPTY = Clause(
-    _PAX,
-    "pax Extended Header",
-    _EXTENDED,
-    "an empty value deletes the header's field and earlier values of that name",
-)
-_NO_LIMIT = Clause(
-    _PAX,
-    "pax Extended Header",
-    _EXTENDED,
-    "NULs do not end a value, and the header's limits of length do not apply",
-)
+_EMPTY = _extended("an empty value deletes the header's field and earlier values of that name")
+_NO_LIMIT = _extended("NULs do not end a value, and the header's limits of length do not apply")
 _LAST = Clause(
     _PAX, "pax Extended Header Keyword Precedence", _PRECEDENCE, "of records that conflict the last one counts"
 )
-_GLOBAL = Clause(
-    _PAX, "pax Header Block", _HEADER, "a g header is for all files that follow, until its value is overridden"
-)
-_LOCAL = Clause(
-    _PAX, "pax Header Block", _HEADER, "an x header is for the following file, which has its own header"
-)
-_HEADER_FIELDS = Clause(
-    _PAX, "pax Header Block", _HEADER, "its size is that of the records; other fields of the block have no meaning"
-)
+_GLOBAL = _block("a g header is for all files that follow, until its value is overridden")
+_LOCAL = _block("an x header is for the following file, which has its own header")
+_HEADER_FIELDS = _block("its size is that of the records; other fields of the block have no meaning")
 _TIME = Clause(
     _PAX, "pax Extended Header File Times", _TIMES, "seconds since the Epoch in decimal, with a fraction"
 )
@@ -174,7 +163,7 @@ _TABLE: tuple[tuple[str, Clause], ...] = (
     (r"(dir|symlink|hardlink) (size|with a body)", _NO_BODY),
     (
         r"hardlink (size|with a body)",
-        Clause(_PAX, "pax Header Block", _HEADER, "in pax a hard link may have data, and so a size above zero"),
+        _block("in pax a hard link may have data, and so a size above zero"),
     ),
     (r"(char|block|fifo) (size|with a body)", _SPECIAL),
     (rf"({_KIND}|long-\w+) (size|mode|uid|gid|mtime|devmajor|devminor)", _NUMBER),

@@ -101,7 +101,7 @@ def _probe(
 ) -> Callable[[Sequence[Case]], Sequence[bool]]:
     def probe(cases: Sequence[Case]) -> Sequence[bool]:
         straight = [case for case in cases if not drifts(case)]
-        jobs = [msgspec.structs.replace(job_for(case, target.contestants), hasty=True) for case in straight]
+        jobs = [job_for(case, target.contestants, hasty=True) for case in straight]
         seen = trials(pool, jobs, ended=ended)
         shown = {id(case) for case, trial in zip(straight, seen, strict=True) if target.seen_in(trial)}
         return [id(case) in shown for case in cases]

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from ..archive.case import WHOLE, Case, World
-from ..archive.cases import bytes_of
+from ..archive.cases import bare, bytes_of
 from ..archive.layers import Layer
 from ..archive.recipe import Header, Member, Part, Pax, Raw, RecipeError
 from ..archive.text import dumps
@@ -56,7 +56,7 @@ def weight(case: Case) -> Weight:
     fields += (case.world != World()) * 2 + (case.schedule != WHOLE) * 2
     fields += len(case.world.placed) + len(case.schedule.chunks) + sum(map(_layer_fields, case.layers))
     size = sum(map(_bytes, parts)) + sum(map(_layer_bytes, case.layers))
-    text = dumps(msgspec.structs.replace(case, id="", title="", why="", source=(), flags=()))
+    text = dumps(bare(case))
     letters = len(set(text))
     return (len(parts), fields, size, letters, sum(map(_numbers, parts)), text)
 
