@@ -4,7 +4,7 @@
     findings.jsonl     one line for each finding, appended and flushed before the next case
     findings/ID.toml   its minimised case, ready for `tarbiter compare`; ID.original.toml as it was generated
     state.json         how far the run came, for people and reports, replaced atomically
-    learned.msgpack    the same with all that the search has learned: what the run is resumed from
+    learned.json       the same with all that the search has learned: what the run is resumed from
 
 A killed run loses nothing: a torn last line of `findings.jsonl` is cut off when the run is resumed, and the cases
 since the last checkpoint are run again.
@@ -34,7 +34,8 @@ from ..triage.investigate import Finding
 from ..triage.target import Target
 from .learned import Learned
 
-LEARNED = "learned.msgpack"
+LEARNED = "learned.json"
+"""Not msgpack: cases that wait may hold numbers beyond 64 bits, which JSON takes."""
 
 
 class RunError(Exception):
@@ -233,7 +234,7 @@ class Run:
                 asked = msgspec.json.decode(file.read(), type=Asked)
             point = _Checkpoint(State(), Learned())
             with contextlib.suppress(FileNotFoundError), open(os.path.join(path, LEARNED), "rb") as file:
-                point = msgspec.msgpack.decode(file.read(), type=_Checkpoint)
+                point = msgspec.json.decode(file.read(), type=_Checkpoint)
             known = _known(os.path.join(path, "findings.jsonl"))
             return cls(path, asked, point.state, known, point.learned)
         except FileNotFoundError as error:
@@ -295,7 +296,7 @@ class Run:
     def checkpoint(self) -> None:
         """Write down how far the run came. Raises RunError."""
         try:
-            write(os.path.join(self.path, LEARNED), msgspec.msgpack.encode(_Checkpoint(self.state, self.learned)))
+            write(os.path.join(self.path, LEARNED), msgspec.json.encode(_Checkpoint(self.state, self.learned)))
             write(os.path.join(self.path, "state.json"), msgspec.json.encode(self.state))
         except OSError as error:
             raise self._stopped("the checkpoint", error) from error

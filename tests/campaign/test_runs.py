@@ -11,9 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.archive.case import Case
+from harness.archive.recipe import Member, Recipe
 from harness.archive.text import loads
 from harness.campaign.runs import LEARNED, Kept, Run, RunError, State
+from harness.campaign.suspects import Suspect
 from harness.generate.recipes import case_at
+from harness.triage.target import Target
 
 from .findings import ASKED, CASE, finding
 
@@ -75,11 +79,27 @@ def test_a_run_killed_before_its_first_checkpoint_begins_at_the_start(tmp_path: 
     again.close()
 
 
+def test_a_case_that_waits_may_hold_any_number(tmp_path: Path) -> None:
+    # Mutation doubles numbers; base-256 and pax hold more than 64 bits.
+    large = msgspec.structs.replace(
+        case_at(1, 0),
+        case=Case(recipe=Recipe((Member(name=b"a", mtime=1 << 75), Member(name=b"b", size=-1 << 70)))),
+    )
+    target = Target("disagreement", "one", "other", "types")
+    run = Run.create(str(tmp_path / "run"), ASKED)
+    run.learned.waiting = [Suspect(target=target, generated=large, causes=frozenset(("file mtime",)))]
+    run.checkpoint()
+    run.close()
+    again = Run.resume(str(tmp_path / "run"))
+    assert again.learned == run.learned
+    again.close()
+
+
 def test_what_a_killed_writer_left_behind_does_no_harm(tmp_path: Path) -> None:
     run = Run.create(str(tmp_path / "run"), ASKED)
     run.checkpoint()
     run.close()
-    (tmp_path / "run" / f"{LEARNED}.1.part").write_bytes(b"\x82\xa5sta")
+    (tmp_path / "run" / f"{LEARNED}.1.part").write_bytes(b'{"sta')
     again = Run.resume(str(tmp_path / "run"))
     assert again.state == State()
     again.close()
@@ -96,7 +116,7 @@ def damaged(path: Path) -> None:
 
 def damaged_state(path: Path) -> None:
     exists(path)
-    (path / LEARNED).write_bytes(msgspec.msgpack.encode([{"next_index": "many"}]))
+    (path / LEARNED).write_bytes(msgspec.json.encode([{"next_index": "many"}]))
 
 
 def damaged_log(path: Path) -> None:
@@ -124,7 +144,7 @@ def damaged_log(path: Path) -> None:
         pytest.param(lambda path: path.mkdir(), Run.resume, "no run", id="resume an empty directory"),
         pytest.param(lambda path: path.write_text(""), Run.resume, "cannot be read", id="resume a file"),
         pytest.param(damaged, Run.resume, "damaged", id="run.json without its fields"),
-        pytest.param(damaged_state, Run.resume, "damaged", id="learned.msgpack of another type"),
+        pytest.param(damaged_state, Run.resume, "damaged", id="learned.json of another type"),
         pytest.param(damaged_log, Run.resume, "damaged", id="a log that is no JSON"),
     ],
 )
