@@ -19,10 +19,11 @@ from typing import TypeVar
 from .errors import TarError
 from .events import Kind
 from .limits import Limits
-from .policy import Policy, Strict, directory_mode, file_mode
+from .names import FIRST, FOLDED, IMPLIED, MADE, NUMBERS
+from .policy import Policy, directory_mode, file_mode
 from .report import INCOMPLETE, Progress, Report
-from .rows import Row
-from .rules import State, below
+from .rows import CHUNK
+from .rules import below
 from .writer import FILE, Writer
 
 _PIECES = struct.Struct("100s24s12s12s8s189s167s")
@@ -39,13 +40,17 @@ _PAX_TIME = re.compile(rb"([1-9][0-9]) mtime=([0-9]{1,9}|[1-7][0-9]{9})(?:\.([0-
 
 _PLAIN = bytes(byte for byte in range(32, 127) if byte not in b"/\\")
 _IDLE = frozenset((b"", b".", b".."))
+_FILE, _DIRECTORY = NUMBERS[Kind.FILE], NUMBERS[Kind.DIR]
+_IMPLIED_ONLY = IMPLIED | MADE
 _LONGEST_TIME = 100
 """Bytes of such a pax header are less: its length has two digits."""
 _NOTHING = bytes(167)
 _NO_PREFIX = (b"", 0)
 _DRIVE = re.compile(rb"[A-Za-z]:")
 _FEW = 4096
-"""Pieces of each sort that are remembered: more are forgotten all at once, and examined again."""
+"""Numbers of each sort that are remembered: more are forgotten all at once, and examined again."""
+_FEWER = 512
+"""The same of longer pieces."""
 _SHORT = 512
 """Limits below this many bytes are left to the parser."""
 
@@ -58,7 +63,7 @@ class Express:
 
     def __init__(self, policy: Policy, writer: Writer | None, report: Report, progress: Progress | None) -> None:
         self._policy, self._writer, self._report, self._progress = policy, writer, report, progress
-        self._state: State | None = policy.state if isinstance(policy, Strict) else None
+        self._names = policy.names
         self._modes: dict[bytes, tuple[int, int, int]] = {}
         self._numbers: dict[bytes, tuple[int, int]] = {}
         self._times: dict[bytes, tuple[int, int]] = {}
@@ -127,18 +132,25 @@ class Express:
 
     # -- directories -----------------------------------------------------------------------------------------------
 
-    def _enter(self, parent: bytes, first: int) -> int:
-        """The descriptor of a directory to make members in (0 where nothing is written); -1: in doubt."""
+    def _enter(self, parent: bytes, first: int, room: int) -> int:
+        """The descriptor of a directory to make members in (0 where nothing is written); -1: in doubt.
+
+        `room` is how many members and implied directories there may still be.
+        """
         if parent:
             if not _IDLE.isdisjoint(parent.split(b"/")):
                 return -1
-            state = self._state
-            if state is not None and parent not in state.implied:
-                if parent.translate(None, _PLAIN + b"/") or _DRIVE.match(parent) is not None:
+            names = self._names
+            if not names.get(parent) & IMPLIED:
+                if parent.count(b"/") + 2 > room or len(names.recent) > 2 * FIRST:
                     return -1
-                if below(parent, state, first) is not None:
+                if names.folding and (
+                    parent.translate(None, _PLAIN + b"/")
+                    or _DRIVE.match(parent) is not None
+                    or below(parent, names, first) is not None
+                ):
                     return -1
-                state.enter(parent)
+                names.enter(parent)
         if self._writer is None:
             return 0
         try:
@@ -149,33 +161,37 @@ class Express:
     # -- the loop --------------------------------------------------------------------------------------------------
 
     def run(self, buffer: bytes, at: int, base: int, most: int) -> tuple[int, int]:
-        """Take up to `most` members from `buffer`, the first of which begins at `at`, or nothing.
+        """Take members from `buffer`, the first of which begins at `at`, or nothing.
 
+        No more than CHUNK, and with the directories that names imply no more than `most`.
         `base` is the archive's offset of the buffer. Returns where the first member begins that was not taken, and
         how many were. Raises OSError where a body cannot be written; the writer then has the file still open.
         """
-        writer, state, report = self._writer, self._state, self._report
+        writer, report, names = self._writer, self._report, self._names
         unpack, adler, size_of = _PIECES.unpack_from, zlib.adler32, len
         modes, numbers, times, sums = self._modes.get, self._numbers.get, self._times.get, self._sums.get
         rests, prefixes, headers = self._rests.get, self._prefixes.get, self._headers.get
         last_piece, rest = b"", (0, False, 0)
-        made = self._policy.made
-        folded: dict[bytes, bytes] = {} if state is None else state.folded
-        implied: set[bytes] = set() if state is None else state.implied
+        names.settle()
+        known, recent, folding = names.known(), names.recent, names.folding
         rows = report.members.latest
         to_open, to_write, to_close, set_times = os.open, os.write, os.close, os.utime
         progress = self._progress
         outcome = "listed" if writer is None else "written"
-        taken: dict[bytes, bool] = {} if writer is None else writer.made
+        is_file, is_directory = (_FILE, _DIRECTORY) if writer is None else (_FILE | MADE, _DIRECTORY | MADE)
         with_times = writer is not None and writer.times
         with_modes = writer is not None and writer.modes
         view = memoryview(buffer)
         end = size_of(buffer) - 512
         last: bytes | None = None
+        low = b""
         fd, written, count = -1, 0, 0
         path, start, size = b"", at, 0
+        begun = False  # a file was made and has no row yet
+        files = 0
+        room = min(most - names.implied, CHUNK)
         try:
-            while at <= end and count < most:
+            while at <= end and count < room:
                 start = at
                 size = -1
                 if buffer[at + 156] == 0x78:  # x: nothing but a time, and then the member
@@ -231,43 +247,45 @@ class Express:
                 if directory and path[-1:] == b"/":
                     path = path[:-1]
                 parent, _, leaf = path.rpartition(b"/")
-                if leaf in _IDLE or path in made or path[0] == 0x2F:
+                if leaf in _IDLE or path[0] == 0x2F:
                     at = start
                     break
                 if parent != last:
-                    fd = self._enter(parent, base + at)
+                    fd = self._enter(parent, base + at, most - names.implied - count)
+                    room = min(most - names.implied, CHUNK)
                     last = parent if fd >= 0 else None
                 if fd < 0:
                     at = start
                     break
-                if state is not None:
+                before = known(path)
+                if before and (not directory or before & ~_IMPLIED_ONLY):
+                    at = start
+                    break
+                if folding:
                     low = path.lower()
                     if (
                         leaf.translate(None, _PLAIN)
                         or (not parent and leaf[1:2] == b":")
-                        or low in folded
-                        or (low != path and (low in made or low in implied))
-                        or (not directory and path in implied)
+                        or (low != path and not before and known(low))
                     ):
                         at = start
                         break
-                    if low != path:
-                        folded[low] = path
-                if writer is None:
-                    made[path] = Kind.DIR if directory else Kind.FILE
-                elif directory:
-                    if not writer.make_directory(fd, leaf, path, bits, mtime):
+                if directory:
+                    if writer is not None and not writer.make_directory(fd, leaf, path, bits, mtime):
                         at = start
                         break
-                    made[path] = Kind.DIR
+                    recent[path] = is_directory | (before or 0)
+                elif writer is None:
+                    recent[path] = is_file
                 else:
                     try:
                         file = writer.file = to_open(leaf, FILE, bits if with_modes else 0o666, dir_fd=fd)
                     except OSError:
                         at = start
                         break
-                    taken[path] = False
-                    made[path] = Kind.FILE
+                    begun = True
+                    files += 1
+                    recent[path] = is_file
                     if size:
                         data = at + 512
                         done = to_write(file, view[data : data + size])
@@ -278,7 +296,7 @@ class Express:
                         set_times(file, ns=(mtime, mtime))
                     writer.file = -1
                     to_close(file)
-                row = Row(
+                row = (
                     stored if writer is None else path,
                     "dir" if directory else "file",
                     size,
@@ -289,18 +307,22 @@ class Express:
                     base + stop,
                 )
                 rows.append(row)
+                begun = False
+                if folding and low != path:
+                    recent[low] = FOLDED
                 if progress is not None:
-                    progress(row)
+                    progress(report.members[-1])
                 count += 1
                 at = stop
         except BaseException:
-            if writer is not None and writer.file >= 0:
-                row = Row(path, "file", size, base + start, "partial", *INCOMPLETE, base + at + 512)
-                rows.append(row)
+            if begun:
+                rows.append((path, "file", size, base + start, "partial", *INCOMPLETE, base + at + 512))
             raise
         finally:
             report.body_bytes += written
             report.members.settle()
+            if writer is not None:
+                writer.made += files
         return at, count
 
 
@@ -309,7 +331,7 @@ _Found = TypeVar("_Found")
 
 def _remember(memory: dict[bytes, _Found], piece: bytes, found: _Found) -> _Found:
     """Remember what was found of a piece."""
-    if len(memory) >= _FEW:
+    if len(memory) >= (_FEW if len(piece) < 100 else _FEWER):
         memory.clear()
     memory[piece] = found
     return found

@@ -6,6 +6,7 @@ It reads nothing itself. `drivers` feeds it, from a file, an iterable or an asyn
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from types import TracebackType
 from typing import TypedDict
 
@@ -88,6 +89,7 @@ class Extraction:
         self._dry = dest is None
         self._writer = Writer(
             -1 if dest is None else dest,
+            self._policy.names,
             existing=existing,
             times=mtime,
             modes=permissions,
@@ -104,6 +106,7 @@ class Extraction:
         self._ended: ArchiveEnd | None = None
         self._rest_is_zero = True
         self.report = Report() if report is None else report
+        self._first = len(self.report.members)
         self.report.policy = self._policy.name
         self._express: Express | None = None
         if not (owner or self._policy.selection.active) and Express.able(limits):
@@ -172,7 +175,7 @@ class Extraction:
         while True:
             while express is not None and (place := parser.between()) is not None:
                 buffer, at, base, most = place
-                at, members = express.run(buffer, at, base, min(most, CHUNK))
+                at, members = express.run(buffer, at, base, most)
                 parser.passed(at, members)
                 if members < CHUNK:
                     break
@@ -273,16 +276,22 @@ class Extraction:
         ]
         if self._keep_partial:
             if writer.made:
-                words = f"{len(writer.made)} paths were made before the error and are kept"
+                words = f"{writer.made} paths were made before the error and are kept"
                 report.notes.append(Note("partial.kept", words))
             return
-        left = frozenset(writer.abort())
+        made = ("written", "changed", "partial")
+        files = (
+            row.path
+            for row in islice(report.members, self._first, None)
+            if row.outcome in made and row.kind != "dir"
+        )
+        left = frozenset(writer.abort(files))
         report.notes += [
             Note("partial.left", f"{ascii(path)[1:]} could not be taken back") for path in sorted(left)
         ]
 
         def undo(row: Row) -> None:
-            if row.outcome in ("written", "changed", "partial") and row.path not in left:
+            if row.outcome in made and row.path not in left:
                 row.outcome = "undone"
 
         report.members.change(undo)

@@ -19,8 +19,9 @@ class Limits:
     extension: int = 1 << 20
     """Bytes of the extensions (pax bodies, GNU long names) of one member. They are held in memory. Stops "declared
     huge" headers."""
-    members: int = 10_000_000
-    """Members of one archive. Stops archives that fill the file system's inodes with empty files."""
+    members: int = 1 << 20
+    """Members of one archive and directories that names imply before a member is one, together: each is
+    remembered. Stops archives that fill the file system's inodes with empty files, or the memory with names."""
     path: int = 65_536
     """Bytes of one member's path or link target."""
     depth: int = 1024

@@ -12,10 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from . import rules
-from .errors import RefusedError
+from .errors import LimitError, RefusedError
 from .events import ArchiveEnd, Kind, Member
 from .layout import BLOCK, OFFSETS
 from .limits import Limits
+from .names import KIND, Names
 from .pax import records
 from .selection import Selection, clean
 
@@ -78,8 +79,8 @@ class Policy:
     def __init__(self, limits: Limits | None = None, selection: Selection | None = None) -> None:
         self.limits = limits or Limits()
         self.selection = selection or Selection()
-        self.made: dict[bytes, Kind] = {}
-        """What each path that was decided to be written is, by its clean name."""
+        self.names = Names()
+        """What each path that was decided to be written is, by its clean name, and all that is known of it."""
 
     def decide(self, member: Member) -> Decision:
         """What to do with a member. Raises RefusedError.
@@ -113,8 +114,15 @@ class Policy:
         path = b"/".join(parts)
         decision = self._by_kind(member, path, parts, code, detail)
         if decision.action == "write":
-            self.made[path] = decision.kind
+            self._remember(self.names, path, decision.kind, member)
         return decision
+
+    def _remember(self, names: Names, path: bytes, kind: Kind, member: Member) -> None:
+        names.become(path, kind)
+        if member.number + names.implied > self.limits.members:
+            words = f"more than {self.limits.members} members and directories that their names imply"
+            raise LimitError("limit.members", member.offset, words, "name", member.path)
+        names.settle()
 
     def _by_kind(self, member: Member, path: bytes, parts: list[bytes], code: str, detail: str) -> Decision:
         kind = member.kind
@@ -182,10 +190,10 @@ class Policy:
             raise refuse("link.climbs", member, "a hard link to something outside the destination", "linkname")
         parts = parts[self.selection.strip :]
         target = b"/".join(parts)
-        if self.selection.active and target not in self.made:
+        if self.selection.active and not self.names.get(target) & KIND:
             words = f"its target {ascii(member.linkname)[1:]} was not extracted"
             return Decision("skip", Kind.HARDLINK, path, code="link.not-extracted", detail=words)
-        if self.made.get(target) not in (Kind.FILE, Kind.HARDLINK):
+        if self.names.kind(target) not in (Kind.FILE, Kind.HARDLINK):
             raise refuse("link.target", member, f"no earlier file is called {ascii(target)[1:]}", "linkname")
         if target == path:
             raise refuse("link.itself", member, "a hard link to itself", "linkname")
@@ -224,8 +232,9 @@ class Strict(Policy):
     def __init__(self, limits: Limits | None = None, selection: Selection | None = None) -> None:
         super().__init__(limits, selection)
         # Where every member is wanted, what is in the archive is what is made: one record is enough.
-        self.state = rules.State() if self.selection.active else rules.State(self.made)
-        self._stripped = rules.State() if self.selection.strip else None
+        self.names = Names(folding=not self.selection.active)
+        self._archive = Names(folding=True) if self.selection.active else self.names
+        self._stripped = Names(folding=True) if self.selection.strip else None
         """The same for the names that are left once leading components are off: they must not meet either."""
 
     def decide(self, member: Member) -> Decision:
@@ -234,20 +243,20 @@ class Strict(Policy):
         The rules hold for every member, wanted or not: it is the archive that has one meaning, or none.
         """
         for rule in (rules.duplicates,) if rules.ordinary(member) else rules.MEMBER_RULES:
-            broken = rule(member, self.state)
+            broken = rule(member, self._archive)
             if broken is not None:
                 raise RefusedError(broken.code, broken.offset, broken.detail, broken.field, member.path)
         decision = super().decide(member)
         if decision.code and decision.code not in _NOT_WANTED:
             raise refuse("strict.changed", member, f"{decision.code}: {decision.detail}", "name")
-        whole = decision.action == "write" and self._stripped is None
-        self.state.add(member, decision.path if whole else b"/".join(clean(member.path)))
+        if self._archive is not self.names:
+            self._remember(self._archive, b"/".join(clean(member.path)), member.kind, member)
         if self._stripped is not None and decision.action == "write":
             left = replace(member, path=decision.path)
             broken = rules.duplicates(left, self._stripped)
             if broken is not None:
                 raise RefusedError(broken.code, broken.offset, broken.detail, broken.field, member.path)
-            self._stripped.add(left, decision.path)
+            self._remember(self._stripped, decision.path, left.kind, left)
         return decision
 
     def finish(self, end: ArchiveEnd, rest_is_zero: bool, stop: int) -> list[tuple[str, str, int]]:

@@ -2,18 +2,18 @@
 
 Each rule is a function with one code. Its docstring says what parts ways over it. Together they accepted every one
 of several thousand real sdists, npm packages and crates, and refuse what extractors read in two ways. A rule gets a
-member (with its raw headers) and the state of the archive so far, and returns what is broken, or None.
+member (with its raw headers) and the names of the archive so far, and returns what is broken, or None.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .events import ArchiveEnd, Extension, Kind, Member
 from .layout import BLOCK, GNU, OFFSETS, V7, Header
+from .names import IMPLIED, Names
 from .pax import records
 
 
@@ -25,56 +25,6 @@ class Broken:
     offset: int
     detail: str
     field: str = ""
-
-
-@dataclass(slots=True)
-class State:
-    """What strict mode remembers of the archive so far."""
-
-    kinds: dict[bytes, Kind] = field(default_factory=dict)
-    """What each path is."""
-    folded: dict[bytes, bytes] = field(default_factory=dict)
-    """Paths by what is left of them on a file system that folds case and normalises, where that is not the same."""
-    implied: set[bytes] = field(default_factory=set)
-    """Directories that have something in them, with or without a member of their own."""
-
-    def add(self, member: Member, path: bytes) -> None:
-        """A member that was accepted."""
-        self.kinds[path] = member.kind
-        self._fold(path)
-        self.enter(path.rpartition(b"/")[0])
-
-    def enter(self, parent: bytes) -> None:
-        """A directory that has something in it, and all above it."""
-        while parent and parent not in self.implied:
-            self.implied.add(parent)
-            self._fold(parent)
-            parent = parent.rpartition(b"/")[0]
-
-    def _fold(self, path: bytes) -> None:
-        folded = fold(path)
-        if folded != path:
-            self.folded[folded] = path
-
-    def twin(self, path: bytes) -> bytes | None:
-        """Another path that is this one where case is folded."""
-        folded = fold(path)
-        other = self.folded.get(folded)
-        if other is not None and other != path:
-            return other
-        if folded != path and (folded in self.kinds or folded in self.implied):
-            return folded
-        return None
-
-
-def fold(path: bytes) -> bytes:
-    """The name that a case-folding, normalising file system knows a path by."""
-    if path.isascii():
-        return path.lower()
-    text = path.decode("utf-8", "surrogateescape")
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).encode(
-        "utf-8", "surrogateescape"
-    )
 
 
 _OCTAL = re.compile(rb" *[0-7]+[ \0]*\Z")
@@ -101,7 +51,7 @@ def _at(offset: int, name: str) -> int:
     return offset + OFFSETS[name]
 
 
-def numbers(member: Member, _state: State) -> Broken | None:
+def numbers(member: Member, _known: Names) -> Broken | None:
     """`strict.number`: numbers are octal: spaces, digits, then spaces or NULs.
 
     Owner and device numbers may also be empty or base-256, the time may be empty; real archives have both. Signs,
@@ -120,7 +70,7 @@ def numbers(member: Member, _state: State) -> Broken | None:
 _CHECKSUM = re.compile(rb" *[0-7]{1,7}[ \0]+\Z")
 
 
-def checksum(member: Member, _state: State) -> Broken | None:
+def checksum(member: Member, _known: Names) -> Broken | None:
     """`strict.checksum`: the sum is the unsigned one, in at most seven octal digits with a NUL or space behind.
 
     node-tar drops a file whose checksum has eight digits; signed sums are accepted by some and refused by others.
@@ -132,7 +82,7 @@ def checksum(member: Member, _state: State) -> Broken | None:
     return None
 
 
-def layout(member: Member, _state: State) -> Broken | None:
+def layout(member: Member, _known: Names) -> Broken | None:
     """`strict.layout`: a header is ustar (version 00), GNU, or v7 with nothing behind the link name.
 
     GNU headers have times where ustar's have the prefix (`tar --format=gnu -g`), and tarfile takes them for one:
@@ -174,7 +124,7 @@ _KNOWN_KEYS = re.compile(
 _MEANING = frozenset((b"path", b"linkpath", b"size", b"mtime", b"uid", b"gid"))
 
 
-def pax_records(member: Member, _state: State) -> Broken | None:
+def pax_records(member: Member, _known: Names) -> Broken | None:
     """`strict.pax`: each key once and known, its value clean, a size that is the header's.
 
     Clean is UTF-8 without NUL, and not empty where it means something.
@@ -222,7 +172,7 @@ def _octal(value: bytes) -> int:
     return int(digits, 8) if digits.isdigit() else -1
 
 
-def extensions(member: Member, _state: State) -> Broken | None:
+def extensions(member: Member, _known: Names) -> Broken | None:
     """`strict.extension`: one pax header, or one L and one K, before a member; a global header is a comment.
 
     Which of two extensions wins differs (tar-rs applied the pax size to the long name behind it,
@@ -278,7 +228,7 @@ LONGEST = 2048
 _DRIVE = re.compile(rb"(?:\./)?[A-Za-z]:")
 
 
-def names(member: Member, _state: State) -> Broken | None:
+def names(member: Member, _known: Names) -> Broken | None:
     """`strict.name`: a name is relative, straight, printable UTF-8; only a directory's ends in a slash.
 
     Straight is without `..`, empty or inner `.` components. It has no drive letter and no more than 2048 bytes.
@@ -311,7 +261,7 @@ def names(member: Member, _state: State) -> Broken | None:
     return Broken("strict.name", _at(member.header_offset, "name"), why, "name") if why else None
 
 
-def duplicates(member: Member, state: State) -> Broken | None:
+def duplicates(member: Member, known: Names) -> Broken | None:
     """`strict.duplicate`: a path comes once, a directory again as a directory; nothing is below a file or link.
 
     Nor are two paths one on a file system that folds case or normalises.
@@ -320,35 +270,36 @@ def duplicates(member: Member, state: State) -> Broken | None:
     # `names` was asked before: nothing but these two can be in the way.
     path = member.path.removeprefix(b"./").removesuffix(b"/")
     at = _at(member.header_offset, "name")
-    before = state.kinds.get(path)
+    before = known.kind(path)
     if before is not None and not (before is Kind.DIR and member.kind is Kind.DIR):
         return Broken("strict.duplicate", at, f"a {member.kind.value} where a {before.value} is already", "name")
-    broken = below(path.rpartition(b"/")[0], state, at)
+    broken = below(path.rpartition(b"/")[0], known, at)
     if broken is not None:
         return broken
     if before is None:
-        if member.kind is not Kind.DIR and path in state.implied:
+        if member.kind is not Kind.DIR and known.get(path) & IMPLIED:
             return Broken("strict.duplicate", at, f"a {member.kind.value} where a directory is implied", "name")
-        other = state.twin(path)
-        if other is not None:
-            return Broken("strict.duplicate", at, f"is {ascii(other)[1:]} where case is folded", "name")
+        twin = known.twin(path)
+        if twin is not None:
+            return Broken("strict.duplicate", at, f"another is {ascii(twin)[1:]} too where case is folded", "name")
     return None
 
 
-def below(parent: bytes, state: State, at: int) -> Broken | None:
+def below(parent: bytes, known: Names, at: int) -> Broken | None:
     """What is in the way of something in the directory `parent`: a file or link, or a twin, there or above it."""
-    while parent and parent not in state.implied:  # what is in there has been looked at, and all above it
-        kind = state.kinds.get(parent)
+    while parent and not known.get(parent) & IMPLIED:  # what is in there was looked at, and all above it
+        kind = known.kind(parent)
         if kind is not None and kind is not Kind.DIR:
             return Broken("strict.duplicate", at, f"below {ascii(parent)[1:]}, which is a {kind.value}", "name")
-        other = state.twin(parent)
-        if other is not None:
-            return Broken("strict.duplicate", at, f"below {ascii(other)[1:]} where case is folded", "name")
+        twin = known.twin(parent)
+        if twin is not None:
+            words = f"another than the one it is below is {ascii(twin)[1:]} too where case is folded"
+            return Broken("strict.duplicate", at, words, "name")
         parent = parent.rpartition(b"/")[0]
     return None
 
 
-def links(member: Member, state: State) -> Broken | None:
+def links(member: Member, known: Names) -> Broken | None:
     """`strict.link`: a symlink leads straight to something inside, a hard link to an earlier file.
 
     Nothing else has a link name.
@@ -366,7 +317,7 @@ def links(member: Member, state: State) -> Broken | None:
         why = "a control character, a backslash, or not UTF-8"
     elif target[1:2] == b":" and target[:1].isalpha():
         why = "a drive letter"
-    elif member.kind is Kind.HARDLINK and state.kinds.get(b"/".join(_straight(target))) is not Kind.FILE:
+    elif member.kind is Kind.HARDLINK and known.kind(b"/".join(_straight(target))) is not Kind.FILE:
         why = "no earlier file of that name"
     return Broken("strict.link", at, why, "linkname") if why else None
 
@@ -375,7 +326,7 @@ def _straight(path: bytes) -> list[bytes]:
     return [part for part in path.split(b"/") if part not in (b"", b".")]
 
 
-def sizes(member: Member, _state: State) -> Broken | None:
+def sizes(member: Member, _known: Names) -> Broken | None:
     """`strict.size`: only files have a size.
 
     A directory's or a link's body is skipped, read as headers, or refused (libarchive before 3.6.0 lost a member).
@@ -387,7 +338,7 @@ def sizes(member: Member, _state: State) -> Broken | None:
     return None
 
 
-def types(member: Member, _state: State) -> Broken | None:
+def types(member: Member, _known: Names) -> Broken | None:
     """`strict.type`: files, directories and links, by the typeflags 0, NUL, 1, 2 and 5.
 
     Devices and FIFOs are made, skipped or refused; contiguous and unknown types are files or nothing; sparse
@@ -402,7 +353,7 @@ def types(member: Member, _state: State) -> Broken | None:
 _FORMATS = {Kind.FILE: 0o100000, Kind.DIR: 0o040000, Kind.SYMLINK: 0o120000, Kind.HARDLINK: 0o100000}
 
 
-def modes(member: Member, _state: State) -> Broken | None:
+def modes(member: Member, _known: Names) -> Broken | None:
     """`strict.mode`: no set-id or sticky bits on files, no type bits against the type, a time from 1970 to 2242.
 
     tar-fs kept set-id bits; negative and huge times wrap, are refused, or become now.
@@ -469,7 +420,7 @@ def ordinary(member: Member) -> bool:
     )
 
 
-Rule = Callable[[Member, State], Broken | None]
+Rule = Callable[[Member, Names], Broken | None]
 MEMBER_RULES: tuple[Rule, ...] = (
     numbers,
     checksum,

@@ -12,11 +12,15 @@ import errno
 import os
 import stat
 from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import chain
 from typing import TypeAlias
 
 from . import metadata
 from .errors import ArgumentError, RefusedError, TarError
 from .events import Kind, Member
+from .late import Asked, Directories
+from .names import MADE, Names
 from .policy import Decision
 from .report import Note
 from .sparse import SparseMap
@@ -34,6 +38,7 @@ XATTRS = ("user", "all", "none")
 class Writer:
     """Makes what is decided, below the directory `dest`. Close it, or use `abort`, in any case.
 
+    What is made is told to `names`, which it shares with the policy.
     `existing` says what happens to a file or link that is in a member's place before: `replace` it, `keep` it (the
     member is skipped), or `refuse` the archive. Directories are never replaced. Modes, times, owners (by number)
     and extended attributes (`user`: those of the user namespace) are set or left as the system makes them. What the
@@ -43,6 +48,7 @@ class Writer:
     def __init__(
         self,
         dest: int,
+        names: Names,
         *,
         existing: str = "replace",
         times: bool = True,
@@ -54,16 +60,18 @@ class Writer:
             raise ArgumentError(f"existing is one of {', '.join(EXISTING)}, not {existing!r}")
         if xattrs not in XATTRS:
             raise ArgumentError(f"xattrs is one of {', '.join(XATTRS)}, not {xattrs!r}")
-        self._dest = dest
+        self._dest, self._names = dest, names
         self._existing, self.times, self.modes = existing, times, modes
         self._owner, self._xattrs = owner, xattrs
         self._open: OrderedDict[bytes, int] = OrderedDict()
-        self._late: dict[bytes, _Late] = {}
+        self._directories = Directories()
         self.file = -1
         self._file_times: tuple[int, int] | None = None
         self._holes: _Holes | None = None
-        self.made: dict[bytes, bool] = {}
-        """Every path that was made here, and whether it is a directory, in order."""
+        self.made = 0
+        """Paths that were made here."""
+        self._latest: bytes | None = None
+        """The latest of them that is no directory: it may not have its row yet."""
         self.replaced: list[bytes] = []
         """Every path that held something before, which is gone."""
         self.changes: list[tuple[str, str]] = []
@@ -72,6 +80,14 @@ class Writer:
         self._umask = _umask()
         self._final = not self._umask & 0o700
         """Whether the mode that a directory is made with stays: its owner can always open it."""
+
+    def _made(self, path: bytes) -> bool:
+        return bool(self._names.get(path) & MADE)
+
+    def _make_known(self, path: bytes) -> None:
+        if not self._made(path):
+            self.made += 1
+            self._names.add(path, MADE)
 
     # -- directories -----------------------------------------------------------------------------------------------
 
@@ -112,7 +128,8 @@ class Writer:
             raise _in_the_way(error, path, where) from None
         try:
             os.mkdir(name, 0o777, dir_fd=above)
-            self.made[path] = True
+            self._make_known(path)
+            self._directories.add(path, None)
         except FileExistsError:
             pass  # somebody was quicker: opening it tells what it is
         try:
@@ -125,7 +142,7 @@ class Writer:
         try:
             return os.open(name, _DIR, dir_fd=above)
         except PermissionError as error:
-            if path not in self.made:
+            if not self._made(path):
                 raise
             # Linux changes modes without following links only by way of a descriptor.
             fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
@@ -159,7 +176,8 @@ class Writer:
                 if not self._clear(fd, name, decision, member):
                     return False
                 self.file = os.open(name, FILE, mode, dir_fd=fd)
-            self.made[decision.path] = False
+            self._latest = decision.path
+            self._make_known(decision.path)
             self._file_times = (member.mtime_ns, member.mtime_ns) if self.times else None
             if self._owner or (member.pax and self._xattrs != "none"):
                 self.changes += self._set(self.file, self._asked(member))
@@ -170,12 +188,12 @@ class Writer:
             return True
         return self._make(decision, member, fd, name)
 
-    def _asked(self, member: Member) -> _Asked:
+    def _asked(self, member: Member) -> Asked:
         """What is to be set of a member's owner and attributes. Raises FormatError."""
         owner = metadata.owner(member) if self._owner else None
         return owner, metadata.xattrs(member) if self._xattrs != "none" and member.pax else ()
 
-    def _set(self, fd: int, asked: _Asked) -> list[tuple[str, str]]:
+    def _set(self, fd: int, asked: Asked) -> list[tuple[str, str]]:
         """Set owner and attributes of what is open; code and detail of what could not be set."""
         owner, attributes = asked
         changes = []
@@ -202,7 +220,8 @@ class Writer:
             if not self._clear(fd, name, decision, member):
                 return False
             self._link(decision, member, fd, name)
-        self.made[decision.path] = False
+        self._latest = decision.path
+        self._make_known(decision.path)
         if decision.kind is Kind.SYMLINK:
             self._dress_link(decision.path, member)
         return True
@@ -251,7 +270,7 @@ class Writer:
             return True  # somebody else made room
         if stat.S_ISDIR(status.st_mode):
             raise RefusedError("path.directory-there", offset, "a directory is in its place", "name", member.path)
-        if decision.path not in self.made:
+        if not self._made(decision.path):
             if self._existing == "refuse":
                 raise RefusedError("path.exists", offset, "something is in its place already", "name", member.path)
             if self._existing == "keep":
@@ -272,17 +291,15 @@ class Writer:
             os.mkdir(name, mode if self.modes else 0o777, dir_fd=fd)
         except FileExistsError:
             return False
-        self.made[path] = True
-        self._late[path] = (
-            (None, mtime_ns, _NOTHING) if self._final else (mode if self.modes else None, mtime_ns, _NOTHING)
-        )
+        self._make_known(path)
+        self._directories.add(path, (None if self._final or not self.modes else mode, mtime_ns, _NOTHING))
         return True
 
     def _dress_later(self, fd: int, name: bytes, decision: Decision, member: Member) -> None:
         """Make a directory with more than that, or take the one that is there."""
         try:
             os.mkdir(name, 0o700 | (decision.mode or 0) if self.modes else 0o777, dir_fd=fd)
-            self.made[decision.path] = True
+            self._make_known(decision.path)
         except FileExistsError:
             status = os.stat(name, dir_fd=fd, follow_symlinks=False)
             if not stat.S_ISDIR(status.st_mode):
@@ -290,11 +307,8 @@ class Writer:
                 raise RefusedError(
                     "path.replaces", member.header_offset, f"{what} is in a directory's place", "name", member.path
                 ) from None
-        self._late[decision.path] = (
-            decision.mode if self.modes else None,
-            member.mtime_ns,
-            self._asked(member) if self._owner or member.pax else _NOTHING,
-        )
+        asked = self._asked(member) if self._owner or member.pax else _NOTHING
+        self._directories.add(decision.path, (decision.mode if self.modes else None, member.mtime_ns, asked))
 
     def data(self, piece: memoryview) -> None:
         """More of the file that was begun. Raises OSError."""
@@ -325,9 +339,10 @@ class Writer:
         archive does not give it, and gains none.
         """
         umask = self._umask
-        # Backwards by name: what is in a directory comes before it, and directories that share a parent together.
-        for path in sorted(self._late, reverse=True):
-            mode, mtime_ns, asked = self._late[path]
+        for path, late in self._directories.backwards():
+            if late is None:
+                continue
+            mode, mtime_ns, asked = late
             try:
                 if mode is None and asked == _NOTHING:
                     # Not by its own descriptor: if it was swapped for a link meanwhile, that has the time now.
@@ -344,16 +359,23 @@ class Writer:
             self.notes += [Note(code, f"{ascii(path)[1:]}: {detail}") for code, detail in self._set(fd, asked)]
             if mode is not None:
                 had = stat.S_IMODE(os.fstat(fd).st_mode)
-                want = mode & ~umask if path in self.made else mode & had
+                want = mode & ~umask if self._made(path) else mode & had
                 if want != had & 0o777:
                     os.fchmod(fd, want | had & 0o7000)
             if self.times:
                 os.utime(fd, ns=(mtime_ns, mtime_ns))
 
-    def abort(self) -> list[bytes]:
-        """Take back everything that was made, the latest first. Returns what could not be removed."""
+    def abort(self, files: Iterable[bytes]) -> list[bytes]:
+        """Take back everything that was made. Returns what could not be removed.
+
+        `files` are the paths of all files and links that may have been made; the latest need not be among them.
+        """
         left = []
-        for path, is_directory in reversed(self.made.items()):
+        latest = () if self._latest is None else (self._latest,)
+        directories = ((path, True) for path, _ in self._directories.backwards())
+        for path, is_directory in chain(((path, False) for path in chain(files, latest)), directories):
+            if not self._made(path):
+                continue
             parent, _, name = path.rpartition(b"/")
             try:
                 fd = self.directory(parent, None)
@@ -400,14 +422,7 @@ class _Holes:
 Where: TypeAlias = tuple[int, bytes]
 """Offset of a member's header, and its path as stored."""
 
-_Asked: TypeAlias = "tuple[tuple[int, int] | None, metadata.Xattrs]"
-"""Owner by numbers, or None where it is not to be set, and extended attributes."""
-
-_Late: TypeAlias = "tuple[int | None, int, _Asked]"
-"""Mode (None: it is what it should be), time in nanoseconds, owner and attributes of a directory."""
-
-
-_NOTHING: _Asked = (None, ())
+_NOTHING: Asked = (None, ())
 
 
 def _umask() -> int:

@@ -145,8 +145,10 @@ def told(archive: bytes, policy: str, dest: int | None, express: bool) -> tuple[
     return "", report
 
 
-def both_ways(archive: bytes, policy: str) -> None:
-    assert told(archive, policy, None, True) == told(archive, policy, None, False)
+def both_ways(archive: bytes, policy: str) -> tuple[str, Report]:
+    said = told(archive, policy, None, True)
+    assert said == told(archive, policy, None, False)
+    return said
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -377,5 +377,6 @@ def test_every_code_has_a_row() -> None:
         "only.not-found": "above",
         "strip.nothing-left": "above",
         "link.not-extracted": "above",
+        "limit.members": "test_names",
     }
     assert codes - set(elsewhere) == shown

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from extractor import RefusedError, TarError, check, members, rules
+from extractor.names import Names
 from harness.archive.encode import encode_bytes
 from harness.archive.recipe import Member, Part, Pax, Recipe, Record, Slot
 from harness.generate.strategies import recipes, trees
@@ -354,7 +355,7 @@ def plainly_ordinary(archive: bytes) -> list[bool]:
         for member in members(archive):
             found.append(rules.ordinary(member))
             others = (rule for rule in rules.MEMBER_RULES if rule is not rules.duplicates)
-            assert not found[-1] or all(rule(member, rules.State()) is None for rule in others)
+            assert not found[-1] or all(rule(member, Names()) is None for rule in others)
     return found
 
 
