@@ -49,6 +49,10 @@ _FAULTS: tuple[type[Exception], ...] = (
 PIECE = 1 << 18
 """Bytes that a decompressor gives at a time at most, so that a bomb is seen before it is in memory."""
 
+TAKEN = 1 << 16
+"""Bytes of input that a decompressor is given at a time, always from a multiple of them on: what has come out when
+the data turns out damaged, or a limit is passed, is then no matter of how the input arrived."""
+
 _MAGIC = (("gzip", b"\x1f\x8b"), ("bzip2", b"BZh"), ("xz", b"\xfd7zXZ\0"), ("zstd", b"\x28\xb5\x2f\xfd"))
 _SKIPPABLE = b"\x2a\x4d\x18"
 """Bytes 1 to 3 of a zstd frame that is to be skipped (RFC 8878, 3.1.2); byte 0 is 0x50 to 0x5f."""
@@ -101,8 +105,9 @@ class Plain:
         if data:
             yield data
 
-    def finish(self) -> None:
-        """The input has ended."""
+    def finish(self) -> Iterator[bytes]:
+        """The input has ended: the last plain bytes."""
+        yield from ()
 
 
 class Compressed:
@@ -119,6 +124,7 @@ class Compressed:
         self._began = 0
         self._written = 0
         self._rest = b""
+        self._waiting = bytearray()
         self._padding = False
         self.members = 0
         """Streams that were begun."""
@@ -138,7 +144,20 @@ class Compressed:
         return lzma.LZMADecompressor(form, memlimit=self._limits.memory)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The plain bytes of the next compressed ones, at most PIECE at a time."""
+        """The plain bytes of the next compressed ones, at most PIECE at a time. Some may have to wait."""
+        if len(self._waiting) + len(data) < TAKEN:
+            self._waiting += data
+            return
+        at = TAKEN - len(self._waiting)
+        whole = bytes(self._waiting) + data[:at] if self._waiting else data[:at]
+        self._waiting.clear()
+        yield from self._take(whole)
+        while len(data) - at >= TAKEN:
+            yield from self._take(data[at : at + TAKEN])
+            at += TAKEN
+        self._waiting += data[at:]
+
+    def _take(self, data: bytes) -> Iterator[bytes]:
         self._read += len(data)
         data = self._rest + data
         self._rest = b""
@@ -216,8 +235,11 @@ class Compressed:
         if piece:
             yield piece
 
-    def finish(self) -> None:
-        """The input has ended."""
+    def finish(self) -> Iterator[bytes]:
+        """The input has ended: the last plain bytes."""
+        data = bytes(self._waiting)
+        self._waiting.clear()
+        yield from self._take(data)
         if self._stream is not None or self._rest:
             raise CompressionError("compression.truncated", self._read, f"the {self.name} data is cut short")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 from collections.abc import AsyncIterable, Iterable, Iterator
 from typing import IO, TypeAlias, Unpack
@@ -123,11 +124,14 @@ def members(source: Source, *, limits: Limits | None = None) -> Iterator[Member]
                     return
         if unpacker is None:
             unpacker = opened(start, limits)
-            for piece in unpacker.feed(start):
-                empty = False
-                parser.feed(piece)
-                yield from _listed(parser)
-        unpacker.finish()
+        else:
+            start = b""
+        for piece in itertools.chain(unpacker.feed(start), unpacker.finish()):
+            empty = False
+            parser.feed(piece)
+            yield from _listed(parser)
+            if isinstance(parser.next_event(), ArchiveEnd):
+                return
     if empty:
         raise FormatError("archive.empty", 0, "there is not a single byte of archive")
     parser.feed(b"")

@@ -146,7 +146,8 @@ class Extraction:
         if self._input is None:
             self._open()
         assert self._input is not None
-        self._input.finish()
+        for piece in self._input.finish():
+            self._plain(piece)
         if not self.report.archive_bytes:
             raise FormatError("archive.empty", 0, "there is not a single byte of archive")
         if self._ended is None:

@@ -4,8 +4,10 @@ import asyncio
 import bz2
 import gzip
 import io
+import itertools
 import lzma
 import os
+import random
 import resource
 import sys
 import threading
@@ -33,6 +35,7 @@ from extractor import (
     extract_async,
     members,
 )
+from extractor.compression import TAKEN
 from harness.archive.encode import encode_bytes
 from harness.archive.recipe import Recipe
 from harness.generate.strategies import recipes
@@ -440,6 +443,33 @@ def test_memory_does_not_grow_with_what_an_archive_claims(
         assert tracemalloc.get_traced_memory()[1] < most << 20
     finally:
         tracemalloc.stop()
+
+
+def compressible(chance: random.Random) -> bytes:
+    """Files of noise, of which nothing can be made smaller, and then empty ones."""
+    noise = (file(b"%04d" % number, chance.randbytes(3000)) for number in range(150))
+    return pack(*noise, *(file(b"e%05d" % number, b"") for number in range(3000)))
+
+
+@pytest.mark.parametrize("pack_up", [gzip.compress, bz2.compress, lzma.compress, zstd.compress])
+def test_what_came_before_an_error_does_not_depend_on_arrival(pack_up: Callable[[bytes], bytes]) -> None:
+    chance = random.Random(3)
+    whole = pack_up(compressible(chance))
+    limits = Limits(ratio=2, ratio_from=1 << 18)
+    at = len(whole) * 3 // 5
+    spoilt = whole[:at] + bytes(byte ^ 255 for byte in whole[at : at + 20]) + whole[at + 20 :]
+    for archive, code in ((whole, "limit.ratio"), (spoilt, "."), (whole[:at], "truncated")):
+        told = set()
+        for size in (1, 1000, TAKEN - 1, TAKEN, 3 * TAKEN + 1, len(whole)):
+            report = Report()
+            if size == 1:
+                source: Iterable[bytes] = itertools.chain(pieces(archive[:2000], 1), pieces(archive[2000:], 777))
+            else:
+                source = pieces(archive, size)
+            with pytest.raises(TarError, match=code) as caught:
+                check(source, policy="compat", report=report, limits=limits)
+            told.add((str(caught.value), len(report.members), report.archive_bytes))
+        assert len(told) == 1
 
 
 SKIPPED = b"\x5a\x2a\x4d\x18\x03\0\0\0abc"
