@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.real_sdists import fetch
+from harness.ending import verdicts_kept
 
 SDISTS = """
 aiofiles aiosqlite alembic anyio appdirs argon2-cffi arrow asgiref asn1crypto astroid asyncpg autopep8 backoff
@@ -260,4 +261,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with verdicts_kept():
+        sys.exit(main())

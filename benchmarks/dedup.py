@@ -37,6 +37,7 @@ from harness.campaign.runs import write
 from harness.campaign.versus import LIMITS, Change, identity, of_trial
 from harness.contest.pool import Pool
 from harness.contest.registry import Contestant
+from harness.ending import verdicts_kept
 from harness.generate.choices import below, seeded
 from harness.generate.mutate import mutate
 from harness.generate.recipes import case_at
@@ -335,4 +336,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with verdicts_kept():
+        sys.exit(main())

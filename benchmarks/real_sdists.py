@@ -17,6 +17,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from harness.ending import verdicts_kept
+
 NAMES = """
 django django==1.8 flask flask==0.10 requests requests==2.6.0 setuptools setuptools==58.0.0 pip wheel six six==1.9.0
 attrs attrs==17.4.0 pytest pytest==3.0.0 click click==6.0 jinja2 jinja2==2.7 markupsafe==0.23 sqlalchemy
@@ -93,4 +95,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with verdicts_kept():
+        sys.exit(main())

@@ -37,6 +37,7 @@ from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, everyone
 from .contest.sandbox import SandboxError
 from .curating import corpus
+from .ending import COULD_NOT_RUN, INTERRUPTED, verdicts_kept
 from .generating import features_command, generate_command
 from .installing import install_command, try_command
 from .judge.compare import Divergence
@@ -53,10 +54,10 @@ from .triage.trial import trials
 from .triaging import triage
 from .versing import versus_command
 
-DIFFERS, COULD_NOT_RUN, INTERRUPTED = 1, 2, 130
+DIFFERS = 1
 
 EXPECTED = (InputError, CaseError, RegistryError, SandboxError, RunError, LedgerError)
-"""What a person can set right: told in one line. Anything else is a bug and keeps its traceback."""
+"""What a person can set right: told in one line. Anything else is a bug, and keeps its traceback."""
 
 
 def _fail(message: str) -> NoReturn:
@@ -68,14 +69,16 @@ class _Group(click.Group):
     """Turns the errors that a person can set right into one line on stderr and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except EXPECTED as error:
-            _fail(str(error))
-        except BrokenPipeError:
-            # Whoever reads our output has seen enough (`| head`). Python would complain again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(COULD_NOT_RUN)
+        # Of a bad option click itself tells, and ends with 2.
+        with verdicts_kept(click.ClickException, click.exceptions.Exit):
+            try:
+                return super().invoke(ctx)
+            except EXPECTED as error:
+                _fail(str(error))
+            except BrokenPipeError:
+                # Whoever reads our output has seen enough (`| head`). Python would complain again at exit.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                sys.exit(COULD_NOT_RUN)
 
 
 def _write_out(path: str, data: bytes) -> None:

@@ -149,6 +149,25 @@ def test_what_cannot_run_ends_with_2(plain: Path, slash: Path, arguments: tuple[
     assert sorted(folder.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("raised", "code", "says"),
+    [(ZeroDivisionError("a bug"), 2, "ZeroDivisionError: a bug"), (KeyboardInterrupt(), 130, "stopped")],
+    ids=["bug", "ctrl-c"],
+)
+def test_a_bug_and_ctrl_c_are_no_verdict(
+    plain: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, says: str
+) -> None:
+    """1 says that something differs: `make fuzz` ended well after a traceback."""
+
+    def broken(_path: str) -> object:
+        raise raised
+
+    monkeypatch.setattr("harness.cli.load", broken)
+    result = run("inspect", plain)
+    assert result.exit_code == code
+    assert says in result.stderr
+
+
 # build, recipe, inspect ---------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,7 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.fuzz_atheris import Child, main, packed, recipe_of, run, save_death, save_recipes
+from benchmarks.fuzz_atheris import (
+    Child,
+    EndlessError,
+    list_with_tarfile,
+    main,
+    packed,
+    recipe_of,
+    run,
+    save_death,
+    save_recipes,
+)
 from harness.archive.cases import load
 from harness.archive.encode import encode_bytes
 from harness.archive.recipe import Member, Recipe
@@ -54,6 +67,24 @@ def test_some_executions_reach_coverage_and_keep_recipes(tmp_path: Path) -> None
 def test_without_atheris_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--runs", "1", "-o", str(tmp_path)]) == 2
     assert "pip install" in capsys.readouterr().err
+
+
+class Circle:
+    """An archive that gives members without end, as tarfile did for a negative size (CVE-2025-8194)."""
+
+    def __enter__(self) -> Iterator[object]:
+        return itertools.repeat(object())
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_a_reader_that_goes_in_circles_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = encode_bytes(Recipe((Member(name=b"a"), Member(name=b"b"))))
+    list_with_tarfile(plain)
+    monkeypatch.setattr(tarfile, "open", lambda **_: Circle())  # newer releases have no such archive
+    with pytest.raises(EndlessError):
+        list_with_tarfile(plain)
 
 
 def test_what_a_child_died_of_is_kept_as_a_case(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ ORDER = (
     "curating",
     "installing",
     "options",
+    "ending",
     "triaging",
     "bisecting",
     "reporting",

@@ -26,6 +26,7 @@ from harness.campaign.health import WITNESSES, check
 from harness.campaign.versus import LIMITS
 from harness.contest.pool import Pool
 from harness.contest.registry import Contestant, available
+from harness.ending import verdicts_kept
 
 from .bugs import Bug, groups, load, present
 from .campaigns import Campaign, advance, loaded, path_of, save
@@ -171,4 +172,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with verdicts_kept():
+        sys.exit(main())
