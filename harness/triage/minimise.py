@@ -6,6 +6,7 @@ the order of the passes alone, never on which probe happened to answer first: pr
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
@@ -29,6 +30,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     probes: int = 2000
     width: int = 8
     ended: Callable[[], bool] = lambda: False
+    weighed: int = 1 << 30
+    """Bytes of JSON of the cases that may be weighed. Passes offer a path of thousands of components in tens of
+    thousands of ways; nearly none is run, but to tell which ones took a quarter of an hour without a bound. It is a
+    count and no time, so that the same case ends in the same place on every machine."""
 
 
 class Minimised(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,14 +56,39 @@ def weight(case: Case) -> Weight:
 
     Two cases of the same weight are the same case.
     """
-    parts = case.recipe.parts
-    fields = sum(map(set_fields, parts)) + (case.recipe.end != 2)
-    fields += (case.world != World()) * 2 + (case.schedule != WHOLE) * 2
-    fields += len(case.world.placed) + len(case.schedule.chunks) + sum(map(_layer_fields, case.layers))
-    size = sum(map(_bytes, parts)) + sum(map(_layer_bytes, case.layers))
+    return (*Scales().coarse(case), *_fine(case))
+
+
+def _fine(case: Case) -> tuple[int, int, str]:
     text = dumps(bare(case))
-    letters = len(set(text))
-    return (len(parts), fields, size, letters, sum(map(_numbers, parts)), text)
+    return (len(set(text)), sum(map(_numbers, case.recipe.parts)), text)
+
+
+class Scales:
+    """The first three of a weight, which decide nearly always, and cost little where cases share most parts."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[Part, int, int]] = {}
+
+    def coarse(self, case: Case) -> tuple[int, int, int]:
+        """Parts, set fields, bytes."""
+        fields = (case.recipe.end != 2) + (case.world != World()) * 2 + (case.schedule != WHOLE) * 2
+        fields += len(case.world.placed) + len(case.schedule.chunks) + sum(map(_layer_fields, case.layers))
+        size = sum(map(_layer_bytes, case.layers))
+        if len(self._seen) > SEEN:
+            self._seen.clear()
+        for part in case.recipe.parts:
+            known = self._seen.get(id(part))
+            if known is None:
+                # The part is kept with its numbers: while it is there, nothing else has its identity.
+                known = self._seen[id(part)] = (part, set_fields(part), _bytes(part))
+            fields += known[1]
+            size += known[2]
+        return (len(case.recipe.parts), fields, size)
+
+
+SEEN = 100_000
+"""Parts whose numbers are kept."""
 
 
 def set_fields(part: Part) -> int:
@@ -109,27 +139,53 @@ def _numbers(part: Part) -> int:
     return sum(abs(value) for value in values if isinstance(value, int))
 
 
-def _candidates(
-    case: Case, reduce: Pass, rejected: set[Weight], ended: Callable[[], bool]
-) -> Iterator[tuple[Weight, Case]]:
-    """What a pass offers, less what is not smaller, was rejected already, or has no bytes; none once it `ended`.
+class _Offers:
+    """What passes offer, weighed: what is not smaller, was rejected, or has no bytes, is left out."""
 
-    Weighing the offers for a case of thousands of parts takes longer than running them.
-    """
-    limit = weight(case)
-    offered = set()
-    for candidate in reduce(case):
-        if ended():
-            return
-        try:
-            mass = weight(candidate)
-            if mass >= limit or mass in rejected or mass in offered:
+    def __init__(self, budget: Budget) -> None:
+        self._budget, self._left = budget, budget.weighed
+        self._scales = Scales()
+        self._rejected = set[bytes]()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is offered, since the budget ended."""
+        return self._left <= 0 or self._budget.ended()
+
+    def reject(self, key: bytes) -> None:
+        """Never offer this case again."""
+        self._rejected.add(key)
+
+    def of(self, case: Case, reduce: Pass) -> Iterator[tuple[bytes, Case]]:
+        """What `reduce` makes of `case`, each with its key; nothing more once the budget has `ended`."""
+        coarse, fine = self._scales.coarse(case), None
+        offered = set[bytes]()
+        for candidate in reduce(case):
+            if self.ended:
+                return
+            key = _key(candidate)
+            self._left -= len(key)
+            digest = hashlib.blake2b(key, digest_size=16).digest()
+            if digest in offered or digest in self._rejected:
                 continue
-            bytes_of(candidate)
-        except RecipeError:
-            continue  # a field without the layout that has it: not a recipe, so not a candidate
-        offered.add(mass)
-        yield mass, candidate
+            mass = self._scales.coarse(candidate)
+            if mass > coarse:
+                continue
+            if mass == coarse:
+                fine = fine or _fine(case)
+                if _fine(candidate) >= fine:
+                    continue
+            try:
+                bytes_of(candidate)
+            except RecipeError:
+                continue  # a field without the layout that has it: not a recipe, so not a candidate
+            offered.add(digest)
+            yield digest, candidate
+
+
+def _key(case: Case) -> bytes:
+    """What two equal cases have in common and no others have. Of JSON, as it holds any number."""
+    return msgspec.json.encode(bare(case))
 
 
 def minimise(
@@ -143,26 +199,26 @@ def minimise(
     budget = budget or Budget()
     if not all(probe((case, case))):
         raise NotInterestingError("the case does not show, twice in a row, what is to be kept")
-    probes, rejected = 2, set[Weight]()
+    probes, offers = 2, _Offers(budget)
     while True:
         before = case
         for reduce in passes:
             smaller: Case | None = case
             while smaller is not None:
                 case, smaller = smaller, None
-                offers = _candidates(case, reduce, rejected, budget.ended)
-                while smaller is None and (batch := list(itertools.islice(offers, budget.width))):
+                smaller_ones = offers.of(case, reduce)
+                while smaller is None and (batch := list(itertools.islice(smaller_ones, budget.width))):
                     if probes >= budget.probes or budget.ended():
                         return Minimised(case=case, probes=probes, complete=False)
                     probes += len(batch)
-                    for (mass, candidate), yes in zip(batch, probe([one for _, one in batch]), strict=True):
+                    for (key, candidate), yes in zip(batch, probe([one for _, one in batch]), strict=True):
                         # Only what was rejected is never tried again: whatever else happens to be in a batch with
                         # the one that is taken must not change where this ends.
                         if not yes:
-                            rejected.add(mass)
+                            offers.reject(key)
                         elif smaller is None:
                             smaller = candidate
-                if smaller is None and budget.ended():  # perhaps in the middle of what the pass had to offer
+                if smaller is None and offers.ended:  # perhaps in the middle of what the pass had to offer
                     return Minimised(case=case, probes=probes, complete=False)
         if case == before:
             return Minimised(case=case, probes=probes, complete=True)

@@ -9,7 +9,7 @@ import pytest
 from harness.archive.case import Case, Placed, Schedule, World
 from harness.archive.layers import Layer
 from harness.archive.recipe import Long, Member, Part, Pax, Recipe, Record
-from harness.triage.minimise import Budget, NotInterestingError, minimise, weight
+from harness.triage.minimise import Budget, Minimised, NotInterestingError, minimise, weight
 from harness.triage.passes import PASSES
 
 
@@ -205,6 +205,22 @@ def test_a_budget_ends_it_between_two_offers_of_a_pass() -> None:
     assert small.case == start
     assert not small.complete
     assert len(offered) == 6
+
+
+def test_a_budget_bounds_what_is_weighed_and_not_run() -> None:
+    """A pass offers a long path in tens of thousands of ways; to weigh them all took a quarter of an hour."""
+    offered = 0
+
+    def endless(one: Case) -> Iterator[Case]:
+        nonlocal offered
+        while True:
+            offered += 1
+            yield one
+
+    start = case(Member(name=b"n" * 1000))
+    small = minimise(start, probe(lambda _: True), budget=Budget(weighed=20_000), passes=(endless,))
+    assert small == Minimised(case=start, probes=2, complete=False)
+    assert 10 < offered <= 20
 
 
 def test_every_pass_offers_something() -> None:

@@ -76,9 +76,13 @@ def name__component(draft: Draft, length: int, carrier: str, where: int) -> None
     draft.carry(draft.place(where), b"c" * length, carrier)
 
 
-@feature("2 lengths", 1, depth=(100, 500, 1000, 2000), carrier=("pax", "gnu"), where=WHERE)
+@feature("2 lengths", 1, depth=(17, 65, 129, 257, 513, 1030), carrier=("pax", "gnu"), where=WHERE)
 def name__depth(draft: Draft, depth: int, carrier: str, where: int) -> None:
-    """A path of very many components (CVE-2024-28863)."""
+    """A path of very many components (CVE-2024-28863): beyond 1,000 calls deep, and 1,024, where node-tar stops.
+
+    Who opens each directory anew by its whole path takes time by the square of the depth: two thousand components
+    took four fifths of a campaign's time.
+    """
     draft.carry(draft.place(where), b"/".join([b"d"] * depth), carrier)
 
 
