@@ -166,7 +166,12 @@ with Pool([hostile("behave"), hostile("loop")], limits=Limits(time_s=600), kind=
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_is_left_of_a_killed_harness(by: signal.Signals) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=container.ROOT
+        [sys.executable, "-c", BUSY],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=container.ROOT,
+        # A shell starts what it puts into the background with SIGINT ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # there is one thread
     )
     assert child.stdout is not None
     pid, _, arena = child.stdout.readline().decode().strip().partition(" ")

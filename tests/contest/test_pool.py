@@ -122,6 +122,9 @@ from harness.contest import landlock, processes
 from harness.contest.pool import Pool
 from tests.contest.hostile import hostile
 
+# A shell starts what it puts into the background with SIGINT ignored, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def children():
     return processes.below(os.getpid())[1:]
 

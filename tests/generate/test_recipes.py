@@ -21,7 +21,7 @@ from harness.generate.choices import seeded
 from harness.generate.features import FEATURES
 from harness.generate.recipes import SWARM, Selection, build, case_at, case_from, cases, large
 
-GOLDEN = {0: "c8fee8839eaa4f60d2e1925b", 7: "cd6937365cee420a0a93b565", 2**40: "a51047b67ad84e1173c03172"}
+GOLDEN = {0: "c8fee8839eaa4f60d2e1925b", 7: "ba7d040eabd61a659f13f0de", 2**40: "0fc3bdcfeaa73d04d4a75f48"}
 """BLAKE2b of the texts and archives of the first 200 cases of a seed. A change of any feature changes them: then
 the new ones, which the failing test prints, go here, and seeds of earlier runs mean something else."""
 
