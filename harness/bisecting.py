@@ -11,6 +11,7 @@ from rich.console import Console
 
 from .archive.case import Case
 from .archive.text import loads
+from .campaign.reopening import SEEN
 from .campaign.runs import RunError
 from .campaign.store import Store
 from .campaign.versus import LIMITS, aspects
@@ -19,15 +20,11 @@ from .contest.observation import Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, available, known
 from .contest.versions import listed, ordered
-from .judge.facets import STRONG
 from .judge.machine import page
 from .report.console import plain
 from .triage.bisect import Bisected, bisect
 from .triage.trial import job_for
 from .triaging import JSON, STORE
-
-SEEN = frozenset((*STRONG, "status", "escapes", "mode"))
-"""The facets by which two versions do the same with a case."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

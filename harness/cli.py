@@ -45,6 +45,7 @@ from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
 from .nightly import nightly_command
 from .options import FACET, JOBS, TARGET, WITH, choose
+from .rechecking import recheck_command
 from .report import comparison, session
 from .report.console import STYLES, verdict
 from .report.pages import Output
@@ -499,6 +500,7 @@ def contestants(ctx: click.Context, as_json: bool) -> None:
 contestants.add_command(install_command)
 contestants.add_command(try_command)
 triage.add_command(bisect_command)
+triage.add_command(recheck_command)
 main.add_command(triage)
 main.add_command(generate_command)
 main.add_command(features_command)

@@ -27,6 +27,7 @@ ORDER = (
     "ending",
     "triaging",
     "bisecting",
+    "rechecking",
     "reporting",
     "versing",
     "nightly",

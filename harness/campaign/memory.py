@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 
+from ..contest.pool import EndedError, Pool
+from ..contest.registry import Contestant
 from ..judge.ledger import Ledger
+from .reopening import Rechecked, recheck
 from .runs import Kept, Run
-from .store import Store
+from .store import Entry, Store
 
 NEW, KNOWN, ACCEPTED = "new", "known", "accepted"
 
@@ -22,6 +26,8 @@ class Memory:
         """Findings of this session by what they were."""
         self.reopened: list[str] = []
         """Entries of the ledger that would cover a finding but for a version, with that version."""
+        self.rechecked: list[Rechecked] = []
+        """Known findings that were looked at again, as some contestant has another version by now."""
 
     def remember(self, kept: Kept) -> str:
         """Keep a finding in the store, and say what it is. Raises StoreError."""
@@ -37,3 +43,23 @@ class Memory:
         """Write down how far the run came. Raises StoreError."""
         if self._store is not None:
             self._store.progress(self._number, cases, seconds)
+
+    def _settled(self, entry: Entry, versions: dict[str, str]) -> bool:
+        kept = entry.kept
+        return self._ledger.verdict(kept.id, kept.invariant, kept.causes, versions).accepted
+
+    def recheck(self, pool: Pool, contestants: Sequence[Contestant], ended: Callable[[], bool]) -> bool:
+        """Look again at known findings of which a contestant has another version by now. Raises StoreError.
+
+        False: it `ended` before all had been looked at; those are due the next time.
+        """
+        if self._store is None:
+            return True
+        try:
+            known = self._store.findings()
+            self.rechecked.extend(
+                recheck(pool, self._store, known, contestants, ended=ended, settled=self._settled)
+            )
+        except EndedError:
+            return False
+        return True

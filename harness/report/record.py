@@ -182,13 +182,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     open: bool
     """A person should still look at it: its status is `new`, and the ledger does not cover it."""
     news: bool
-    """It is open, and fresh."""
+    """It is open, and fresh or reopened by the latest run (a newer version does something else)."""
 
     @property
     def standing(self) -> str:
         """What became of it, in a few words."""
         if self.news:
-            return "new"
+            return self.reason or "new"
         if self.accepted_by:
             return f"accepted by the ledger: {self.accepted_by}"
         if self.open:

@@ -56,7 +56,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a session ended. `findings` counts those of this session that are neither known nor accepted."""
+    """How a session ended. `findings` counts those that are neither known nor accepted, and those reopened."""
 
     findings: int
     interrupted: bool
@@ -150,6 +150,7 @@ def _watch(campaign: Campaign, contestants: Sequence[Contestant], options: Optio
     interrupted = False
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
+        _look_again(campaign, contestants, console)
         if console.is_terminal:
             with Live(console=console, refresh_per_second=1 / REFRESH_S, get_renderable=lambda: _line(campaign)):
                 campaign.go()
@@ -161,7 +162,18 @@ def _watch(campaign: Campaign, contestants: Sequence[Contestant], options: Optio
     finally:
         signal.signal(signal.SIGTERM, previous)
     _summary(console if sys.stdout.isatty() else Console(width=160, highlight=False), campaign, interrupted)
-    return Outcome(findings=len(campaign.new), interrupted=interrupted)
+    reopened = sum(one.reopened for one in campaign.memory.rechecked)
+    return Outcome(findings=len(campaign.new) + reopened, interrupted=interrupted)
+
+
+def _look_again(campaign: Campaign, contestants: Sequence[Contestant], console: Console) -> None:
+    """Known findings first, where a contestant has another version by now: that is why some nights are run."""
+    late = lambda: campaign.bounds.seconds is not None and campaign.seconds >= campaign.bounds.seconds  # noqa: E731
+    if not campaign.memory.recheck(campaign.pool, contestants, late):
+        console.print("known findings of newer versions: not all were looked at again in this time", style="dim")
+    for one in campaign.memory.rechecked:
+        if one.moved or one.untold:
+            console.print(f"known finding {one}", style="dim", markup=False, soft_wrap=True)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -224,8 +236,14 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
         console.print(
             f"findings known from earlier runs {counts[KNOWN]}, accepted by the ledger {counts[ACCEPTED]}"
         )
-    for reopened in campaign.memory.reopened:
-        console.print(f"the ledger does not cover this version: {reopened}", markup=False)
+    if again := campaign.memory.rechecked:
+        reopened, gone = sum(one.reopened for one in again), sum(one.shows is False for one in again)
+        console.print(
+            f"{len(again)} known findings were looked at again with other versions: {reopened} reopened, "
+            f"{gone} do not show any more"
+        )
+    for uncovered in campaign.memory.reopened:
+        console.print(f"the ledger does not cover this version: {uncovered}", markup=False)
     if campaign.new:
         console.print(_table(campaign.new))
         console.print(f"all of it: {campaign.run.path}/findings.jsonl", markup=False)

@@ -36,13 +36,14 @@ def _of_store(path: str, store: Store, ledger: Ledger) -> Report:
     rows, first_run = [], {}
     for entry in store.findings():
         first_run[entry.kept.id] = entry.first_run
-        rows.append(_row(entry, ledger, bool(ran) and entry.first_run == ran[-1].number))
+        reopened = entry.status == NEW and bool(ran) and entry.changed >= ran[-1].began
+        rows.append(_row(entry, ledger, bool(ran) and entry.first_run == ran[-1].number, reopened))
     counts = Counter(first_run.values())
     runs = [_run_row(one, counts[one.number]) for one in ran]
     return _report(path, ledger, rows, runs, first_run)
 
 
-def _row(entry: Entry, ledger: Ledger, fresh: bool) -> Row:
+def _row(entry: Entry, ledger: Ledger, fresh: bool, reopened: bool) -> Row:
     told = Told.of(entry.kept)
     accepted_by = _accepted_by(ledger, told)
     still_open = entry.status == NEW and not accepted_by
@@ -57,7 +58,7 @@ def _row(entry: Entry, ledger: Ledger, fresh: bool) -> Row:
         recipe=entry.recipe,
         size=entry.size,
         open=still_open,
-        news=still_open and fresh,
+        news=still_open and (fresh or reopened),
     )
 
 
