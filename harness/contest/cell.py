@@ -18,7 +18,7 @@ import time
 import traceback
 from types import FrameType, ModuleType
 
-from . import landlock, processes
+from . import landlock, processes, together
 from .arena import Arena
 from .command import environment
 from .observation import Change, Observation, Status
@@ -31,6 +31,9 @@ from .worker import ASLEEP, LOCALE, TAMPERED, Watch, Where, Worker, drivers
 TICK_S = 0.05
 """Seconds between two looks at a silent worker."""
 
+HASTE_S = 0.005
+"""The same while a contestant has more than half of what memory it may have; more when a look takes longer."""
+
 TRIES = 3
 """Times in a row that a persistent driver may fail to start before it is left alone."""
 
@@ -39,6 +42,7 @@ KNOWN = 2
 
 OVERRUNS = {
     "disk": "more on the disk than the cell may have: killed",
+    "memory": "all of its processes together have more memory than they may: killed",
     "processes": "more processes and threads than the cell may have: killed",
 }
 """What is ended by the supervisor because nothing else does."""
@@ -136,6 +140,7 @@ class _Supervisor:
         self.drivers: dict[str, Driver] = {}
         self.failures: dict[str, int] = {}
         """How often in a row a driver could not be started."""
+        self.tick_s = TICK_S
         quiet = os.open(os.devnull, os.O_RDWR)
         for target in (0, 1, 2):
             os.dup2(quiet, target)
@@ -164,6 +169,7 @@ class _Supervisor:
             # What it was asked for is still under way, and nobody waits for it.
             list(self.drivers.values())[where.served - 1].kill()
         processes.end_others(self._pids())
+        together.remove_segments()
         self._answer_for(where, code, hung)
 
     def _answer_for(self, where: Where, code: int, hung: str) -> None:
@@ -236,13 +242,12 @@ class _Supervisor:
         """Exit code (minus the signal) of the worker, and why it had to be killed: `time`, `asleep`, or not."""
         killed = ""
         still = Still((processes.first(), *self._pids()))
-        shared = self.setup.plan.backend == LANDLOCK
         seen, since, used = 0.0, 0.0, 0
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 return os.waitstatus_to_exitcode(status), killed
-            where = self.watch.get()
+            where, self.tick_s = self.watch.get(), TICK_S
             if where.deadline != seen:
                 seen, since, used = where.deadline, time.monotonic(), cpu_ns(pid)
             if not killed and where.deadline:
@@ -252,18 +257,36 @@ class _Supervisor:
                     killed = "time"
                 elif where.inside and still.seconds(where) > self.setup.idle_limit_s:
                     killed = "asleep"
-                elif shared and not where.around and not where.sending:
-                    killed = self._overrun()
+                elif not where.around and not where.sending:
+                    killed = self._overrun(pid, where)
                 if killed:
                     os.kill(pid, signal.SIGKILL)
-            signal.sigtimedwait({signal.SIGCHLD}, TICK_S)
+            signal.sigtimedwait({signal.SIGCHLD}, self.tick_s)
 
-    def _overrun(self) -> str:
-        """Which limit has been passed that no namespace and no file system of the cell's own keeps; empty: none."""
-        plan = self.setup.plan
-        if self.arena.overrun(plan.arena_size, plan.arena_inodes):
-            return "disk"
-        return "processes" if processes.threads(processes.pids()) > plan.processes + KNOWN else ""
+    def _overrun(self, worker: int, where: Where) -> str:
+        """Which limit has been passed that the kernel does not keep for this kind of cell; empty: none."""
+        plan, found = self.setup.plan, ""
+        if self._hoards(worker, where):
+            found = "memory"
+        elif plan.backend == LANDLOCK and self.arena.overrun(plan.arena_size, plan.arena_inodes):
+            found = "disk"
+        elif plan.backend == LANDLOCK and processes.threads(processes.pids()) > plan.processes + KNOWN:
+            found = "processes"
+        # Looking takes time: what was looked at may have ended, and something else begun.
+        return found if found and self.watch.get() == where else ""
+
+    def _hoards(self, worker: int, where: Where) -> bool:
+        """Whether the processes of the contestant have too much memory together. Looks again soon if it is much."""
+        drivers = [driver.pid for driver in self.drivers.values()]
+        asked = drivers[where.served - 1] if where.served else 0
+        others = {processes.first(), *drivers, 0 if where.inside else worker} - {asked}
+        began, most = time.monotonic(), self.setup.plan.together
+        theirs = [pid for pid in processes.pids() if pid not in others]
+        bound = together.bound(theirs)
+        found = bound > most and together.counted(theirs) > most
+        if bound > most // 2:
+            self.tick_s = max(HASTE_S, time.monotonic() - began)
+        return found
 
     def _be_worker(self) -> None:
         code = TORN

@@ -51,7 +51,7 @@ class Check(msgspec.Struct, frozen=True):
     known: bool = False
 
 
-LIMITS = Limits(disk=128 << 20)
+LIMITS = Limits(disk=128 << 20, together=192 << 20)
 """Those of the cells that are tried: filling what campaigns allow would prove no more, and take longer."""
 
 _FILL = """
@@ -65,6 +65,17 @@ import os, signal
 for _ in range(1000):
     if os.fork() == 0:
         signal.pause()
+"""
+
+
+_HOARD = """
+import os, signal
+for _ in range(8):
+    if os.fork() == 0:
+        kept = bytearray(b"x") * (1 << 25)
+        os.write(os.memfd_create("kept"), kept)
+        signal.pause()
+os.wait()
 """
 
 
@@ -99,7 +110,7 @@ def checks(kind: str = "") -> tuple[Check, ...]:
 def _commands() -> tuple[Contestant, ...]:
     return tuple(
         Contestant.from_command(f"{shlex.join([sys.executable, '-I', '-c', code])} {{archive}} {{dest}}", name=name)
-        for name, code in (("fill the disk", _FILL), ("fork bomb", _FORK))
+        for name, code in (("fill the disk", _FILL), ("fork bomb", _FORK), ("hoard memory together", _HOARD))
     )
 
 

@@ -54,6 +54,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a contestant may sleep, with all its threads and processes: nothing in a cell can wake it."""
     memory: int = 768 << 20
     """Private memory of each process."""
+    together: int = 1 << 30
+    """Memory of all its processes together, shared memory included: every page once."""
     disk: int = 512 << 20
     """The archive, the tree and all around it."""
     inodes: int = 100_000
@@ -253,6 +255,7 @@ class Pool:
                 arena_size=self.limits.disk,
                 arena_inodes=self.limits.inodes,
                 data_size=self.limits.memory,
+                together=self.limits.together,
                 file_size=self.limits.file_size,
                 processes=self.limits.processes + sum(one.table.threads for one in contestants),
             ),

@@ -25,6 +25,11 @@ def share(supervisor: int) -> None:
     _first = supervisor
 
 
+def shared() -> bool:
+    """Whether this cell shares its pids, and all else that namespaces divide, with the host."""
+    return bool(_first)
+
+
 def first() -> int:
     """The supervisor."""
     return _first or 1

@@ -77,6 +77,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """RLIMIT_DATA of each process; what it shares with others is bounded by `space_size`."""
     space_size: int = 1536 << 20
     """RLIMIT_AS of each process, its soft value: a contestant whose runtime reserves more gets its own."""
+    together: int = 1 << 30
+    """Memory of all processes of a contestant together, which the supervisor adds up."""
     file_size: int = 256 << 20
     files: int = 4096
     """Open descriptors of each process."""

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..archive.case import WHOLE, World
-from . import command, probes, processes, serving
+from . import command, probes, processes, serving, together
 from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
 from .observation import Change, Job, Listed, Node, Observation, Status
@@ -312,6 +312,10 @@ class Worker:
             return self._record(contestant, _Seen(outcome=fault), "harness-fault", (), ())
         if escapes:
             self.spent = True
+        left = together.segments()
+        if left:
+            self.spent = True  # the supervisor removes them
+            seen.outcome.notes += (f"left behind: {left} segments of shared memory, which were removed",)
         if cut:
             notes = (f"{len(cut)} directories too deep to be recorded, first {ascii(cut[0][:60])[1:]}...",)
             seen.outcome.notes += notes

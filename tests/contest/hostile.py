@@ -87,6 +87,67 @@ def eat_shared(_order: Order) -> None:
     mmap.mmap(-1, 8 << 30)
 
 
+SHARE = 32 << 20
+"""What each of several processes or memfds takes: nothing that a process may not have."""
+
+
+def _wait_for_good() -> None:
+    """The alarm interrupts a pause, and raises nothing before the time is over."""
+    while True:
+        signal.pause()
+
+
+def eat_together(_order: Order) -> None:
+    """Each process has little, and all of them together have much."""
+    for _ in range(12):
+        if os.fork() == 0:
+            kept = bytearray(b"x") * SHARE
+            while kept:
+                signal.pause()
+    _wait_for_good()
+
+
+def eat_held(_order: Order) -> None:
+    """Memory that no process has mapped."""
+    for _ in range(12):
+        os.write(os.memfd_create("held"), bytes(SHARE - 4096))
+    _wait_for_good()
+
+
+def eat_detached(_order: Order) -> None:
+    """Memory that is left to the cell itself."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.shmat.restype = ctypes.c_void_p
+    for _ in range(12):
+        where = ctypes.c_void_p(libc.shmat(libc.shmget(0, SHARE, 0o600), None, 0))
+        ctypes.memset(where, 1, SHARE)
+        libc.shmdt(where)
+    _wait_for_good()
+
+
+def fork_what_it_has(order: Order) -> None:
+    """The same pages in many processes, which live while somebody works."""
+    kept = bytearray(b"x") * (2 * SHARE)
+    shared = mmap.mmap(-1, SHARE)
+    shared.write(kept[:SHARE])
+    ends, ours = os.pipe()
+    children = []
+    for _ in range(12):
+        pid = os.fork()
+        if pid == 0:
+            os.close(ours)
+            os._exit(len(shared[::4096]) and len(os.read(ends, 1)))
+        children.append(pid)
+    ended = time.process_time() + 0.5 * TIME_S
+    while time.process_time() < ended:
+        pass
+    os.close(ours)
+    for pid in children:
+        os.waitpid(pid, 0)
+    os.close(ends)
+    behave(order)
+
+
 def fill(order: Order) -> None:
     number = 0
     while True:
@@ -174,6 +235,11 @@ def fork_and_return(order: Order) -> None:
         os.setsid()
         while True:
             signal.pause()
+    behave(order)
+
+
+def leave_segment(order: Order) -> None:
+    ctypes.CDLL(None).shmget(0, SHARE, 0o600)
     behave(order)
 
 

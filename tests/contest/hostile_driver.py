@@ -74,6 +74,15 @@ def eat(_order: dict[str, Any]) -> None:
         sys.exit(str(error))
 
 
+def eat_together(_order: dict[str, Any]) -> None:
+    """Little memory in each of several processes."""
+    for _ in range(12):
+        if os.fork() == 0:
+            kept = bytearray(b"x") * (24 << 20)
+            time.sleep(1000 * len(kept))
+    os.wait()
+
+
 def full(order: dict[str, Any]) -> None:
     answer(order, status="refused", error="ENOSPC: no space left on device, write")
 

@@ -26,7 +26,15 @@ from harness.contest.worker import Watch
 from . import hostile as hostile_driver
 from .hostile import TIME_S, hostile
 
-LIMITS = Limits(time_s=TIME_S, memory=256 << 20, disk=64 << 20, inodes=3000, file_size=32 << 20, processes=40)
+LIMITS = Limits(
+    time_s=TIME_S,
+    memory=256 << 20,
+    together=320 << 20,
+    disk=64 << 20,
+    inodes=3000,
+    file_size=32 << 20,
+    processes=40,
+)
 ARCHIVE = b"not looked at"
 MODES = tuple(
     name
@@ -61,6 +69,10 @@ def run(pool: Pool, *modes: str) -> tuple[Observation, ...]:
         pytest.param("block", "hung", "asleep", id="a system call with all signals blocked"),
         ("eat", "over-limit", "MemoryError"),
         pytest.param("eat_shared", "over-limit", "OSError", id="memory that RLIMIT_DATA does not count"),
+        pytest.param("eat_together", "over-limit", "memory", id="many processes with a little memory each"),
+        pytest.param("eat_held", "over-limit", "memory", id="memory that nobody has mapped"),
+        pytest.param("eat_detached", "over-limit", "memory", id="memory that is left to the cell"),
+        pytest.param("fork_what_it_has", "extracted", "", id="the same memory in many processes"),
         pytest.param("fill", "over-limit", "OSError", id="a full disk"),
         pytest.param("fill_nameless", "over-limit", "OSError", id="files without a name"),
         pytest.param("sprawl", "over-limit", "OSError", id="no inode left"),
@@ -111,14 +123,16 @@ def test_the_second_run_alone_is_the_one_that_counts(pool: Pool) -> None:
     [
         ("fork_and_return", "1 processes"),
         ("start_thread", "1 threads"),
+        ("leave_segment", "1 segments"),
         ("keep_open", "descriptors"),
         ("close_standard", "descriptors"),
     ],
 )
 def test_what_is_left_behind_is_told(pool: Pool, mode: str, left: str) -> None:
-    (seen,) = run(pool, mode)
+    seen, after = run(pool, mode, "behave")
     assert seen.status == "extracted"
     assert any(left in note for note in seen.notes)
+    assert (after.status, after.notes) == ("extracted", ())
 
 
 def test_working_directory_and_umask_are_put_back(pool: Pool) -> None:

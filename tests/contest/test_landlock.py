@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import select
@@ -29,7 +30,15 @@ from harness.contest.sandbox import LANDLOCK, NAMESPACES, Plan, SandboxError
 from . import container
 from .hostile import TIME_S, hostile
 
-LIMITS = Limits(time_s=TIME_S, memory=256 << 20, disk=64 << 20, inodes=3000, file_size=32 << 20, processes=40)
+LIMITS = Limits(
+    time_s=TIME_S,
+    memory=256 << 20,
+    together=320 << 20,
+    disk=64 << 20,
+    inodes=3000,
+    file_size=32 << 20,
+    processes=40,
+)
 STATUSES: list[tuple[str, str, str]] = [
     ("behave", "extracted", ""),
     ("refuse_late", "partial", "PermissionError"),
@@ -39,6 +48,9 @@ STATUSES: list[tuple[str, str, str]] = [
     ("wait_for_nobody", "hung", "asleep"),
     ("block", "hung", "asleep"),
     ("eat", "over-limit", "MemoryError"),
+    ("eat_together", "over-limit", "memory"),
+    ("eat_held", "over-limit", "memory"),
+    ("fork_what_it_has", "extracted", ""),
     ("fill", "over-limit", "disk"),
     ("fill_nameless", "over-limit", "disk"),
     ("sprawl", "over-limit", "disk"),
@@ -116,6 +128,16 @@ def test_what_is_left_behind_is_ended(pool: Pool) -> None:
     run(pool, "behave")
     assert len(doctor.descendants(pool.first.process.pid)) == 3
     assert doctor.descendants(pool.first.process.pid)[:2] == before
+
+
+def test_shared_memory_of_the_host_is_left_alone(pool: Pool) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    segment = libc.shmget(0, 4096, 0o666)
+    try:
+        seen, after = run(pool, "crash", "behave")
+        assert (seen.status, after.status, after.notes) == ("crashed", "extracted", ())
+    finally:
+        assert libc.shmctl(segment, 0, None) == 0  # IPC_RMID
 
 
 def test_trees_and_messages_are_those_of_the_other_cell() -> None:

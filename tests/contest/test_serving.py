@@ -40,6 +40,7 @@ MODES = (
     "twice",
     "shout",
     "eat",
+    "eat_together",
     "full",
     "limit",
     "bug",
@@ -53,7 +54,7 @@ MODES = (
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
     everybody = [*map(serving_one, MODES), hostile("nothing"), hostile("kill_everybody"), hostile("create_beside")]
-    with Pool(everybody, limits=Limits(time_s=TIME_S)) as opened:
+    with Pool(everybody, limits=Limits(time_s=TIME_S, together=224 << 20)) as opened:
         yield opened
 
 
@@ -80,6 +81,7 @@ def test_one_that_behaves(pool: Pool) -> None:
         ("babble", "crashed", "protocol", "I am no JSON"),
         ("bad_name", "crashed", "protocol", "no hexadecimal"),
         ("eat", "over-limit", "exit 1", "Cannot allocate memory"),
+        ("eat_together", "over-limit", "memory", "all of its processes together"),
         ("full", "over-limit", "refused", "ENOSPC"),
         ("limit", "over-limit", "limit", "OutOfMemoryError"),
         ("bug", "crashed", "TypeError", "x is not a function"),
