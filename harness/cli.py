@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .archive.case import Case, Schedule, World
+from .archive.case import Case, Cwd, Schedule, World, surroundings
 from .archive.cases import InputError, Loaded, bytes_of, load, read
 from .archive.decode import decode
 from .archive.encode import encode
@@ -44,7 +44,7 @@ from .judge.compare import Divergence
 from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
 from .nightly import nightly_command
-from .options import FACET, JOBS, TARGET, WITH, choose
+from .options import CWD, FACET, JOBS, TARGET, WITH, around, choose
 from .rechecking import recheck_command
 from .report import comparison, session
 from .report.console import STYLES, verdict
@@ -236,6 +236,7 @@ def _parse_schedule(text: str | None) -> Schedule | None:
     "--world", "world_file", metavar="CASE.toml", help="Take the world (what is there before) of this case."
 )
 @click.option("--schedule", metavar="SIZES[+pause]", help="How bytes arrive: whole, 1, 511,1,512, 100+pause, ...")
+@CWD
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON: groups, trees, errors, times.")
 @click.option(
     "--html", metavar="FILE", help="Also write it as a page with trees and annotated bytes; - prints that."
@@ -248,6 +249,7 @@ def compare_command(
     facets: tuple[str, ...],
     world_file: str | None,
     schedule: str | None,
+    cwd: Cwd | None,
     as_json: bool,
     html: str | None,
     cells: int | None,
@@ -275,7 +277,8 @@ def compare_command(
         world = case.world
     inputs = [load(path) for path in files]
     contestants = choose(names, targets)
-    jobs = [_job(one, tuple(contestant.name for contestant in contestants), world, given) for one in inputs]
+    called = tuple(contestant.name for contestant in contestants)
+    jobs = [_job(one, called, world, given, cwd) for one in inputs]
     results = []
     console = _console()
     if as_json and html == "-":
@@ -288,7 +291,7 @@ def compare_command(
             compared = Compared(
                 file=loaded.path,
                 size=len(loaded.archive),
-                notes=loaded.notes,
+                notes=(*loaded.notes, *surroundings(trial.job.world)),
                 divergence=trial.divergence(facets),
                 observations=trial.observations,
                 whole=trial.whole,
@@ -303,12 +306,14 @@ def compare_command(
     sys.exit(DIFFERS if any(not one.divergence.agreed for one in results) else 0)
 
 
-def _job(loaded: Loaded, names: tuple[str, ...], world: World | None, schedule: Schedule | None) -> Job:
+def _job(
+    loaded: Loaded, names: tuple[str, ...], world: World | None, schedule: Schedule | None, cwd: Cwd | None
+) -> Job:
     case = loaded.case or Case()
     return Job(
         archive=loaded.archive,
         contestants=names,
-        world=world or case.world,
+        world=around(world or case.world, cwd),
         schedule=schedule or case.schedule,
         twice=True,
     )
@@ -319,7 +324,7 @@ def _input(loaded: Loaded, compared: Compared) -> comparison.Input:
         file=loaded.path,
         archive=loaded.archive,
         case=loaded.case,
-        notes=loaded.notes,
+        notes=compared.notes,
         divergence=compared.divergence,
         observations=compared.observations,
     )
@@ -330,7 +335,7 @@ def _show(console: Console, loaded: Loaded, compared: Compared) -> None:
     if not compared.divergence.agreed:
         parts: Recipe = loaded.case.recipe if loaded.case else decode(loaded.archive)
         index = Index(parts, encode(parts))
-    notes = f" ({'; '.join(loaded.notes)})" if loaded.notes else ""
+    notes = f" ({'; '.join(compared.notes)})" if compared.notes else ""
     console.print(verdict(f"{loaded.path}{notes}", compared.divergence, compared.observations, index))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
+import msgspec
 
+from .archive.case import CWDS, Cwd, World
 from .contest.registry import Contestant, RegistryError, available, everyone
 from .judge.facets import FACETS, STRONG
 
@@ -56,6 +58,17 @@ FACET = click.option(
 JOBS = click.option(
     "--jobs", "cells", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
 )
+
+CWD = click.option(
+    "--cwd",
+    type=click.Choice(CWDS),
+    help="Where contestants are called: in an empty directory (tmp), in the destination, or in what holds it.",
+)
+
+
+def around(world: World, cwd: Cwd | None) -> World:
+    """A world with what was asked for on the command line."""
+    return world if cwd is None else msgspec.structs.replace(world, cwd=cwd)
 
 
 def choose(names: Sequence[str], targets: Sequence[str], *, least: int = 2) -> tuple[Contestant, ...]:

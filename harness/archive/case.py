@@ -6,7 +6,7 @@ aim at them and the cell can see whether they were hit.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -53,6 +53,10 @@ PLACED_MTIME = 1_100_000_000
 """Seconds since the epoch that everything placed by a world carries."""
 
 
+Cwd: TypeAlias = Literal["tmp", "dest", "parent"]
+CWDS: tuple[Cwd, ...] = get_args(Cwd)
+
+
 class World(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is at the destination before, and the environment a contestant runs in."""
 
@@ -60,6 +64,22 @@ class World(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     dest_mode: int = 0o755
     umask: int = 0o022
     locale: str = "C.UTF-8"
+    cwd: Cwd = "tmp"
+    """Where a contestant is called: in an empty directory, in the destination, or in what holds that."""
+
+
+def surroundings(world: World) -> tuple[str, ...]:
+    """What is not as usual about a world, in words that fit a line; empty: nothing."""
+    said = [f"{len(world.placed)} placed"] if world.placed else []
+    for name in ("dest_mode", "umask"):
+        value = getattr(world, name)
+        if value != getattr(World(), name):
+            said.append(f"{name} {value:03o}")
+    for name in ("locale", "cwd"):
+        value = getattr(world, name)
+        if value != getattr(World(), name):
+            said.append(f"{name} {value}")
+    return tuple(said)
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

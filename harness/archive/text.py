@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from . import expecting
-from .case import Case, Placed, Schedule, World
+from .case import CWDS, Case, Placed, Schedule, World
 from .encode import check
 from .escapes import escape, toml, unescape
 from .expecting import ExpectReader
@@ -289,8 +289,15 @@ class _Reader(ExpectReader):
             "dest_mode": self.mode,
             "umask": self.mode,
             "locale": self.text,
+            "cwd": self.cwd,
         }
         return World(**self.struct(value, path, readers))
+
+    def cwd(self, value: object, path: Place) -> str:
+        where = self.text(value, path)
+        if where not in CWDS:
+            raise FaultError(path, f"{where!r} is no place to be called in; there are {', '.join(CWDS)}")
+        return where
 
     def schedule(self, value: object, path: Place) -> Schedule:
         readers = {"chunks": lambda item, where: self.items(item, where, self.chunk), "pause": self.boolean}

@@ -71,6 +71,7 @@ class Arena:
         self.archive_path = os.path.join(root, IN, ARCHIVE)
         self.scratch_path = os.path.join(root, SCRATCH)
         self.base = os.path.join(root, *LEVELS)
+        """What holds the destination."""
         self.dest_path = os.path.join(self.base, os.fsdecode(DEST))
         self.archive_name = self._relative(self.archive_path)
         """The archive, as `Change.path` has it."""

@@ -62,7 +62,7 @@ AROUND_S = 60.0
 LONGEST = 4096
 """Characters of an error message that are kept."""
 
-LOCALE, UMASK = World().locale, World().umask
+LOCALE, UMASK, CWD = World().locale, World().umask, World().cwd
 """What persistent drivers are started with."""
 
 TAMPERED = 13
@@ -275,7 +275,10 @@ class Worker:
             self.spent = True
             return self._record(contestant, _Seen(outcome=_said(error)), "harness-fault", (), ())
         fresh = bool(table.serve) and (
-            alone or job.world.locale != LOCALE or (not table.umask and job.world.umask != UMASK)
+            alone
+            or job.world.locale != LOCALE
+            or job.world.cwd != CWD
+            or (not table.umask and job.world.umask != UMASK)
         )
         try:
             self.watch.set(
@@ -400,6 +403,8 @@ class Worker:
         wall, cpu = time.perf_counter_ns(), time.process_time_ns()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         try:
+            if job.world.cwd != CWD:
+                os.chdir(self._cwd(job, contestant))
             self.alarm.set(limit_s)
             try:
                 seen.outcome = module.run(order)
@@ -430,11 +435,20 @@ class Worker:
             seen.outcome.notes = (*seen.outcome.notes, f"runs in the cell's own locale, not {job.world.locale}")
         return seen
 
+    def _cwd(self, job: Job, contestant: Contestant) -> str:
+        """Where a contestant is called."""
+        if contestant.table.cwd:
+            return contestant.table.cwd.replace("{dest}", self.arena.dest_path)
+        places = {"dest": self.arena.dest_path, "parent": self.arena.base}
+        return places.get(job.world.cwd, self.arena.scratch_path)
+
     def _serve(self, job: Job, contestant: Contestant, limit_s: float, *, fresh: bool) -> _Seen:
         """Ask a persistent driver, or one of its own where it must not have done anything before (`fresh`)."""
         if fresh:
             environment = command.environment(contestant, job.world.locale, self.arena.scratch_path)
+            os.chdir(self._cwd(job, contestant))
             driver = Driver(contestant, environment)
+            os.chdir("/")
             try:
                 driver.wait_ready()
                 return self._asked(driver, job, limit_s)
@@ -492,6 +506,8 @@ class Worker:
                 notes = ("read from a pipe",)
             else:
                 notes = ("the schedule was not applied: it cannot read from a pipe",)
+        if table.cwd and job.world.cwd == "parent":
+            notes += ("it is called in its own directory, not in the one that the case names",)
         ended = self._spawn(contestant, argv, job, limit_s, pieces)
         text = table.steady(ended.said.decode("utf-8", "backslashreplace").strip())
         if ended.stragglers:
@@ -532,7 +548,7 @@ class Worker:
             word.replace("{archive}", self.arena.archive_path).replace("{dest}", self.arena.dest_path)
             for word in contestant.words(argv)
         )
-        os.chdir(contestant.table.cwd.replace("{dest}", self.arena.dest_path) or self.arena.scratch_path)
+        os.chdir(self._cwd(job, contestant))
         try:
             return command.run(
                 contestant,

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from ..archive.case import Case
+from ..archive.case import Case, World
 from ..archive.cases import InputError
 from ..campaign.runs import environment
 from ..contest.observation import Job
@@ -85,8 +85,21 @@ def name_of(path: str) -> str:
 def digest(shelved: Shelved) -> str:
     """What a case is to a contestant: its bytes, its world, its schedule; 16 hexadecimal digits."""
     case = shelved.case
-    around = msgspec.json.encode((repr(case.world), repr(case.schedule)))
+    around = msgspec.json.encode((_said(case.world), repr(case.schedule)))
     return hashlib.blake2b(shelved.archive + around, digest_size=8).hexdigest()
+
+
+_LATER = ("cwd",)
+"""What worlds could not say when the first results were kept: left out where it is as it was then."""
+
+
+def _said(world: World) -> str:
+    usual = World()
+    fields = {name: getattr(world, name) for name in world.__struct_fields__}
+    told = (
+        f"{name}={value!r}" for name, value in fields.items() if name not in _LATER or value != getattr(usual, name)
+    )
+    return f"World({', '.join(told)})"
 
 
 def job_of(shelved: Shelved, contestants: tuple[str, ...]) -> Job:

@@ -63,13 +63,14 @@ class ExportedPlaced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     mode: int | None = None
 
 
-class ExportedWorld(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is there before, and the environment."""
+class ExportedWorld(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """What is there before, and the environment. `cwd`: where to call the extractor, `tmp` for anywhere else."""
 
     placed: tuple[ExportedPlaced, ...]
     dest_mode: int
     umask: int
     locale: str
+    cwd: Literal["tmp", "dest", "parent"] = "tmp"
 
 
 class ExportedSchedule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -189,6 +190,7 @@ def exported(one: Shelved) -> ExportedCase:
             dest_mode=world.dest_mode,
             umask=world.umask,
             locale=world.locale,
+            cwd=world.cwd,
         ),
         schedule=None
         if schedule == type(schedule)()
@@ -214,7 +216,8 @@ extractor lets them. Run yours in a sandbox, as a plain user, with limits on tim
 
 For each case:
 
-1. Make an empty destination. If the document has a `world`, place what it says there, and set umask and locale.
+1. Make an empty destination. If the document has a `world`, place what it says there, set umask and locale,
+   and call the extractor in the destination (`cwd` is `dest`) or in the directory that holds it (`parent`).
 2. Extract the archive into it, if there is a `schedule` by reads of its sizes.
 3. It is **refused** when your extractor reported an error, whatever it left; otherwise the **tree** is all names in
    the destination.

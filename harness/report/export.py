@@ -18,7 +18,7 @@ import sys
 
 import msgspec
 
-from ..archive.case import World
+from ..archive.case import World, surroundings
 from ..archive.cases import bytes_of
 from ..archive.encode import encode
 from ..archive.inspect import annotate, render
@@ -144,7 +144,8 @@ def readme(kept: Kept, lines: tuple[Script, ...]) -> str:
         text += [f"  - {reason.readers}"] if reason.readers else []
         text += [f"  - {clause} <{clause.url}>" for clause in reason.clauses]
     if case.world != World():
-        text += ["", "It takes something in the destination before: `[world]` in case.toml. No script makes it."]
+        around = ", ".join(surroundings(case.world))
+        text += ["", f"It takes a world of its own: {around}; `[world]` in case.toml. No script makes it."]
     text += ["", "To see it:", ""]
     for one in lines:
         if one.line:

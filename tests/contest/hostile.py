@@ -36,6 +36,11 @@ def behave(order: Order) -> None:
     _write(f"{order.dest}/file", order.archive[:10])
 
 
+def here(_order: Order) -> None:
+    """Writes where it is called."""
+    _write("here")
+
+
 def waver(order: Order) -> None:
     """Does something else each time."""
     _write(f"{order.dest}/file", os.urandom(8))

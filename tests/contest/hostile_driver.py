@@ -27,6 +27,16 @@ def behave(order: dict[str, Any]) -> None:
     answer(order, names=["66696c65"])
 
 
+def here(order: dict[str, Any]) -> None:
+    """Writes where it is called."""
+    try:
+        os.close(os.open("here", os.O_CREAT | os.O_WRONLY, 0o644))
+    except OSError as error:
+        answer(order, status="refused", error=str(error))
+    else:
+        answer(order)
+
+
 def crash(_order: dict[str, Any]) -> None:
     os.write(2, b"no more\n")
     os.kill(os.getpid(), 11)

@@ -104,7 +104,7 @@ def test_a_directory_that_is_not_empty(tmp_path: Path) -> None:
 def test_everything_of_a_case_is_exported() -> None:
     case = Case(
         id="t/x",
-        world=World(placed=(Placed(kind="file", name=b"\xe9", data=b"\n"),), umask=0o077),
+        world=World(placed=(Placed(kind="file", name=b"\xe9", data=b"\n"),), umask=0o077, cwd="dest"),
         schedule=Schedule(chunks=(1, 2), pause=True),
         layers=(Layer(kind="xz"),),
         expect=Expect(
@@ -123,6 +123,7 @@ def test_everything_of_a_case_is_exported() -> None:
         "placed": [{"kind": "file", "name": "\\xe9", "data": "\\n"}],
         "destMode": 0o755,
         "umask": 0o077,
+        "cwd": "dest",
         "locale": "C.UTF-8",
     }
     assert found["schedule"] == {"chunks": [1, 2], "pause": True}

@@ -7,9 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.archive.case import Case, World
 from harness.archive.cases import InputError
 from harness.contest.observation import Change, Node, Observation
+from harness.corpus.checking import digest
 from harness.corpus.results import LINES, Made, Results, baseline, everything, load, made, parted, save, tree_lines
+from harness.corpus.shelf import Shelved
 from harness.judge.conformance import Verdict
 
 OLD = Made(archive="00", status="extracted", mark="pass", reading="must", tree=("file a 0 bytes",))
@@ -161,3 +164,15 @@ def test_a_file_that_is_none(tmp_path: Path, content: str, says: str) -> None:
         load(str(tmp_path / "x.json"))
     with pytest.raises(InputError, match="cannot be read"):
         load(str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize(
+    ("world", "kept"),
+    [
+        pytest.param(World(), "65aa9f0b9c1f250a", id="a usual one, as it was before there was a cwd"),
+        pytest.param(World(umask=0o077, locale="C"), "09a08d1bb0f3326b", id="an unusual one of then"),
+        pytest.param(World(cwd="dest"), "5641cb945b1a59cd", id="one that could not be said"),
+    ],
+)
+def test_a_case_is_the_same_as_when_its_results_were_kept(world: World, kept: str) -> None:
+    assert digest(Shelved(path="", text="", case=Case(world=world), archive=b"abc")) == kept

@@ -115,6 +115,7 @@ PLANTED = [
                     Placed(kind="symlink", name=b"project-1.0", link=b"../canary"),
                 ),
                 umask=0o077,
+                cwd="dest",
             ),
             schedule=Schedule(chunks=(1, 511, 512), pause=True),
         ),
