@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .archive.case import Case, Cwd, Schedule, World, surroundings
+from .archive.case import Case, Cwd, Schedule, Uid, World, surroundings
 from .archive.cases import InputError, Loaded, bytes_of, load, read
 from .archive.decode import decode
 from .archive.encode import encode
@@ -44,7 +44,7 @@ from .judge.compare import Divergence
 from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
 from .nightly import nightly_command
-from .options import CWD, FACET, JOBS, TARGET, WITH, around, choose
+from .options import CWD, FACET, JOBS, TARGET, UID, WITH, around, choose
 from .rechecking import recheck_command
 from .report import comparison, session
 from .report.console import STYLES, verdict
@@ -237,6 +237,7 @@ def _parse_schedule(text: str | None) -> Schedule | None:
 )
 @click.option("--schedule", metavar="SIZES[+pause]", help="How bytes arrive: whole, 1, 511,1,512, 100+pause, ...")
 @CWD
+@UID
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON: groups, trees, errors, times.")
 @click.option(
     "--html", metavar="FILE", help="Also write it as a page with trees and annotated bytes; - prints that."
@@ -250,6 +251,7 @@ def compare_command(
     world_file: str | None,
     schedule: str | None,
     cwd: Cwd | None,
+    uid: Uid | None,
     as_json: bool,
     html: str | None,
     cells: int | None,
@@ -278,7 +280,8 @@ def compare_command(
     inputs = [load(path) for path in files]
     contestants = choose(names, targets)
     called = tuple(contestant.name for contestant in contestants)
-    jobs = [_job(one, called, world, given, cwd) for one in inputs]
+    worlds = [around(world or (one.case or Case()).world, cwd, uid) for one in inputs]
+    jobs = [_job(*pair, called, given) for pair in zip(inputs, worlds, strict=True)]
     results = []
     console = _console()
     if as_json and html == "-":
@@ -306,14 +309,12 @@ def compare_command(
     sys.exit(DIFFERS if any(not one.divergence.agreed for one in results) else 0)
 
 
-def _job(
-    loaded: Loaded, names: tuple[str, ...], world: World | None, schedule: Schedule | None, cwd: Cwd | None
-) -> Job:
+def _job(loaded: Loaded, world: World, names: tuple[str, ...], schedule: Schedule | None) -> Job:
     case = loaded.case or Case()
     return Job(
         archive=loaded.archive,
         contestants=names,
-        world=around(world or case.world, cwd),
+        world=world,
         schedule=schedule or case.schedule,
         twice=True,
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from .archive.case import CWDS, Cwd, World
+from .archive.case import CWDS, UIDS, Cwd, Uid, World
 from .contest.registry import Contestant, RegistryError, available, everyone
 from .judge.facets import FACETS, STRONG
 
@@ -64,11 +64,12 @@ CWD = click.option(
     type=click.Choice(CWDS),
     help="Where contestants are called: in an empty directory (tmp), in the destination, or in what holds it.",
 )
+UID = click.option("--uid", type=click.Choice(UIDS), help="As whom contestants see themselves.")
 
 
-def around(world: World, cwd: Cwd | None) -> World:
+def around(world: World, cwd: Cwd | None, uid: Uid | None) -> World:
     """A world with what was asked for on the command line."""
-    return world if cwd is None else msgspec.structs.replace(world, cwd=cwd)
+    return msgspec.structs.replace(world, cwd=cwd or world.cwd, uid=uid or world.uid)
 
 
 def choose(names: Sequence[str], targets: Sequence[str], *, least: int = 2) -> tuple[Contestant, ...]:

@@ -292,9 +292,9 @@ def test_a_world_is_there_before(tmp_path: Path, plain: Path) -> None:
     assert found["observations"][0]["status"] != found["observations"][1]["status"]
 
 
-def test_where_they_are_called_can_be_asked_for(plain: Path) -> None:
-    result = run("compare", *PAIR, "--cwd", "dest", plain)
-    assert result.stdout.startswith(f"{plain} (cwd dest): all 2 agree")
+def test_where_and_as_whom_they_are_called_can_be_asked_for(plain: Path) -> None:
+    result = run("--cell", "namespaces", "compare", *PAIR, "--cwd", "dest", "--uid", "root", plain)
+    assert result.stdout.startswith(f"{plain} (cwd dest; uid root): all 2 agree")
 
 
 def test_a_schedule_is_compared_with_arriving_whole(plain: Path) -> None:

@@ -53,6 +53,8 @@ PLACED_MTIME = 1_100_000_000
 """Seconds since the epoch that everything placed by a world carries."""
 
 
+Uid: TypeAlias = Literal["user", "root"]
+UIDS: tuple[Uid, ...] = get_args(Uid)
 Cwd: TypeAlias = Literal["tmp", "dest", "parent"]
 CWDS: tuple[Cwd, ...] = get_args(Cwd)
 
@@ -66,6 +68,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     locale: str = "C.UTF-8"
     cwd: Cwd = "tmp"
     """Where a contestant is called: in an empty directory, in the destination, or in what holds that."""
+    uid: Uid = "user"
+    """Whether a contestant sees itself as root. It is a plain user either way."""
 
 
 def surroundings(world: World) -> tuple[str, ...]:
@@ -75,7 +79,7 @@ def surroundings(world: World) -> tuple[str, ...]:
         value = getattr(world, name)
         if value != getattr(World(), name):
             said.append(f"{name} {value:03o}")
-    for name in ("locale", "cwd"):
+    for name in ("locale", "cwd", "uid"):
         value = getattr(world, name)
         if value != getattr(World(), name):
             said.append(f"{name} {value}")

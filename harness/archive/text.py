@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from . import expecting
-from .case import CWDS, Case, Placed, Schedule, World
+from .case import CWDS, UIDS, Case, Placed, Schedule, World
 from .encode import check
 from .escapes import escape, toml, unescape
 from .expecting import ExpectReader
@@ -290,6 +290,7 @@ class _Reader(ExpectReader):
             "umask": self.mode,
             "locale": self.text,
             "cwd": self.cwd,
+            "uid": self.uid,
         }
         return World(**self.struct(value, path, readers))
 
@@ -298,6 +299,12 @@ class _Reader(ExpectReader):
         if where not in CWDS:
             raise FaultError(path, f"{where!r} is no place to be called in; there are {', '.join(CWDS)}")
         return where
+
+    def uid(self, value: object, path: Place) -> str:
+        who = self.text(value, path)
+        if who not in UIDS:
+            raise FaultError(path, f"{who!r} is nobody; there are {', '.join(UIDS)}")
+        return who
 
     def schedule(self, value: object, path: Place) -> Schedule:
         readers = {"chunks": lambda item, where: self.items(item, where, self.chunk), "pause": self.boolean}

@@ -66,8 +66,9 @@ class WorldError(Exception):
 class Arena:
     """The writable part of a cell. `root` is an existing directory, `/arena` in a cell; it is emptied first."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    def __init__(self, root: str, inside: int = INSIDE_ID) -> None:
+        self.root, self.inside = root, inside
+        """Where it is, and the uid and gid that trees have for its own."""
         self.archive_path = os.path.join(root, IN, ARCHIVE)
         self.scratch_path = os.path.join(root, SCRATCH)
         self.base = os.path.join(root, *LEVELS)
@@ -325,13 +326,13 @@ class Arena:
 
     def _plain(self, tree: tuple[Node, ...]) -> tuple[Node, ...]:
         """The tree with the cell's own ids as every tree has them: without a user namespace they are others."""
-        if (self._uid, self._gid) == (INSIDE_ID, INSIDE_ID):
+        if (self._uid, self._gid) == (self.inside, self.inside):
             return tree
         return tuple(
             msgspec.structs.replace(
                 node,
-                uid=INSIDE_ID if node.uid == self._uid else node.uid,
-                gid=INSIDE_ID if node.gid == self._gid else node.gid,
+                uid=self.inside if node.uid == self._uid else node.uid,
+                gid=self.inside if node.gid == self._gid else node.gid,
             )
             for node in tree
         )

@@ -23,7 +23,7 @@ from .arena import Arena
 from .command import environment
 from .observation import Change, Observation, Status
 from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, send
-from .sandbox import ARENA, LANDLOCK, SandboxError, adopt_orphans, die_with_parent, enter
+from .sandbox import ARENA, LANDLOCK, SandboxError, adopt_orphans, die_with_parent, enter, inside_id
 from .serving import Driver
 from .still import Still, cpu_ns, out_of_time
 from .worker import ASLEEP, LOCALE, TAMPERED, Watch, Where, Worker, drivers
@@ -136,7 +136,7 @@ class _Supervisor:
     def __init__(self, channel: socket.socket, setup: Setup, modules: dict[str, ModuleType], arena: str) -> None:
         self.channel, self.setup, self.modules = channel, setup, modules
         self.watch = Watch(mmap.mmap(-1, mmap.PAGESIZE))
-        self.arena = Arena(arena)
+        self.arena = Arena(arena, inside_id(setup.plan))
         self.drivers: dict[str, Driver] = {}
         self.failures: dict[str, int] = {}
         """How often in a row a driver could not be started."""

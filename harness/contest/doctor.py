@@ -17,13 +17,15 @@ from pathlib import Path
 
 import msgspec
 
+from ..archive.case import World
 from . import landlock
 from .backends import AUTO, asked
 from .observation import Job
+from .outside import Cell
 from .pool import Limits, Pool
 from .protocol import ClosedError
 from .registry import Contestant, available
-from .sandbox import LANDLOCK, NAMESPACES, SandboxError
+from .sandbox import CAP_DAC_OVERRIDE, LANDLOCK, NAMESPACES, SandboxError
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,105 +116,130 @@ def _commands() -> tuple[Contestant, ...]:
     )
 
 
-def _checks(kind: str) -> Iterator[Check]:
-    began = time.perf_counter()
-    contestants = (*available((WITNESS,)), *_commands())
-    with tempfile.TemporaryDirectory() as outside, Pool(contestants, limits=LIMITS, kind=kind) as pool:
-        ready = pool.first.ready
-        total = (time.perf_counter() - began) * 1000
-        detail = (
-            f"uid {ready.uid}, {ready.milliseconds:.1f} ms ({total:.0f} ms with Python), arena on {ready.arena}"
+class _Patient:
+    """A cell that is tried: one of this kind, and with `root` the one for cases as root."""
+
+    def __init__(self, pool: Pool, *, root: bool) -> None:
+        self.pool, self.root = pool, root
+        self.name = f"{pool.backend}, root" if root else pool.backend
+
+    @property
+    def cell(self) -> Cell:
+        """The cell as it is now."""
+        return self.pool.rooted() if self.root else self.pool.first
+
+    def capabilities(self) -> tuple[str, str]:
+        """Masks of the capabilities that a contestant may have, and of those in its bounding set."""
+        if self.pool.backend == NAMESPACES:
+            kept = str(1 << CAP_DAC_OVERRIDE) if self.root else "0"
+            return kept, kept
+        mask = landlock.kept_capabilities(self.pool.plan)
+        return str(mask), str(mask if os.geteuid() == 0 else (1 << 64) - 1)
+
+    def probe(self, name: str, arguments: tuple[str, ...], *, known: bool = False) -> Check:
+        """One attempt to break out."""
+        words = name.replace("_", " ")
+        cell = self.cell
+        try:
+            held = cell.probe(name, *arguments)
+        except (ClosedError, TimeoutError):
+            self.pool.replace(cell)
+            return Check(self.name, words, held=False, detail="the cell did not survive it")
+        return Check(self.name, words, held.held, held.detail, known=known and not held.held)
+
+    def kept_memory(self) -> Check:
+        """Shared memory that the cell is told to leave behind."""
+        key = 0x7A000000 | os.getpid()
+        check = self.probe("leave_memory", (str(key),))
+        libc = ctypes.CDLL(None, use_errno=True)
+        found = libc.shmget(key, 0, 0)
+        if found < 0:
+            return check
+        libc.shmctl(found, 0, None)  # IPC_RMID
+        return Check(check.cell, check.name, held=False, detail="the host has it now")
+
+    def victim(self, *, known: bool) -> Iterator[Check]:
+        """A process outside that the cell is told to look at, to trace and to kill."""
+        victim = subprocess.Popen(
+            [sys.executable, "-c", "print(flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        yield Check(kind, "set up", held=True, detail=detail)
-        shown = "\n".join((*pool.visible, ready.path, "/proc"))
+        assert victim.stdout is not None
+        try:
+            victim.stdout.readline()
+            yield self.probe("see_processes", (str(victim.pid),), known=known)
+            yield self.probe("trace_host", (str(victim.pid),))
+            check = self.probe("signal_host", (str(victim.pid),))
+            if _gone(victim.pid, LAST_BREATH_S):
+                check = Check(
+                    check.cell, check.name, held=False, detail=f"a process of the host died; {check.detail}"
+                )
+            yield check
+        finally:
+            victim.kill()
+            victim.communicate()
+
+    def job(self) -> Iterator[Check]:
+        """An ordinary job, and those that want more than there is."""
+        names = tuple(self.pool.contestants)
+        world = World(uid="root" if self.root else "user")
+        seen, *overrun = self.pool.run(Job(archive=bytes(1024), contestants=names, world=world))
+        yield Check(self.name, "still works", seen.status == "extracted", f"an empty archive: {seen.status}")
+        for one in overrun:
+            said = one.error.strip().splitlines()[-1:] or [one.error_class]
+            yield Check(self.name, one.contestant, one.status == "over-limit", f"{one.status}: {said[0]}")
+
+
+def _checks(kind: str) -> Iterator[Check]:
+    contestants = (*available((WITNESS,)), *_commands())
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as outside, Pool(contestants, limits=LIMITS, kind=kind) as pool:
         secret = os.path.join(outside, "secret")
         with open(secret, "wb") as file:
             file.write(b"of the host")
         os.chmod(outside, 0o755)  # what keeps a cell away from it must be the cell  # noqa: S103
-        home, here = os.path.expanduser("~"), os.getcwd()
-        own = os.geteuid() != 0
-        # What Landlock is known to lack; docs/cell.md and `landlock.lacks` say the same.
-        lacks = {"see_processes", "see_names", *(["change_metadata"] if own else [])} if kind == LANDLOCK else set()
-        with _listeners(outside) as (port, udp, name, path):
-            for check, arguments in (
-                ("who_am_i", _capabilities(pool)),
-                ("write_outside", (outside, here, home)),
-                ("write_visible", ("\n".join(pool.visible),)),
-                ("read_secrets", (shown, secret, home, here)),
-                *((("read_only", ()),) if kind == NAMESPACES else ()),
-                ("run_from_arena", (ready.path,)),
-                ("see_environment", (MARK,)),
-                ("see_names", (secret,)),
-                ("change_metadata", (secret,)),
-                ("reach_tcp", (port,)),
-                ("reach_udp", (udp,)),
-                ("reach_abstract", (name,)),
-                ("reach_named", (path,)),
-                ("become_root", ()),
-                ("remount", ()),
-                ("core_pattern", ()),
-                ("eat_memory", (str(pool.limits.memory),)),
-            ):
-                yield _probe(pool, check, arguments, known=check in lacks)
-        yield _kept_memory(pool)
-        yield from _victim(pool, known="see_processes" in lacks)
-        job = Job(archive=bytes(1024), contestants=tuple(one.name for one in contestants))
-        yield _probe(pool, "kill_everything", ())
-        seen, *overrun = pool.run(job)
-        yield Check(kind, "still works", seen.status == "extracted", f"an empty archive: {seen.status}")
-        for one in overrun:
-            said = one.error.strip().splitlines()[-1:] or [one.error_class]
-            yield Check(kind, one.contestant, one.status == "over-limit", f"{one.status}: {said[0]}")
+        yield from _tried(_Patient(pool, root=False), outside, secret, began)
+        if kind == NAMESPACES:
+            yield from _tried(_Patient(pool, root=True), outside, secret, time.perf_counter())
     yield _survivors(kind)
 
 
-def _capabilities(pool: Pool) -> tuple[str, str]:
-    """Masks of the capabilities that a contestant may have, and of those in its bounding set."""
-    if pool.backend == NAMESPACES:
-        return "0", "0"
-    kept = landlock.kept_capabilities(pool.plan)
-    return str(kept), str(kept if os.geteuid() == 0 else (1 << 64) - 1)
-
-
-def _probe(pool: Pool, name: str, arguments: tuple[str, ...], *, known: bool = False) -> Check:
-    words = name.replace("_", " ")
-    try:
-        held = pool.first.probe(name, *arguments)
-    except (ClosedError, TimeoutError):
-        pool.replace(pool.first)
-        return Check(pool.backend, words, held=False, detail="the cell did not survive it")
-    return Check(pool.backend, words, held.held, held.detail, known=known and not held.held)
-
-
-def _kept_memory(pool: Pool) -> Check:
-    """Shared memory that the cell is told to leave behind."""
-    key = 0x7A000000 | os.getpid()
-    check = _probe(pool, "leave_memory", (str(key),))
-    libc = ctypes.CDLL(None, use_errno=True)
-    found = libc.shmget(key, 0, 0)
-    if found < 0:
-        return check
-    libc.shmctl(found, 0, None)  # IPC_RMID
-    return Check(check.cell, check.name, held=False, detail="the host has it now")
-
-
-def _victim(pool: Pool, *, known: bool) -> Iterator[Check]:
-    """A process outside that the cell is told to look at, to trace and to kill."""
-    victim = subprocess.Popen(
-        [sys.executable, "-c", "print(flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert victim.stdout is not None
-    try:
-        victim.stdout.readline()
-        yield _probe(pool, "see_processes", (str(victim.pid),), known=known)
-        yield _probe(pool, "trace_host", (str(victim.pid),))
-        check = _probe(pool, "signal_host", (str(victim.pid),))
-        if _gone(victim.pid, LAST_BREATH_S):
-            check = Check(check.cell, check.name, held=False, detail=f"a process of the host died; {check.detail}")
-        yield check
-    finally:
-        victim.kill()
-        victim.communicate()
+def _tried(one: _Patient, outside: str, secret: str, began: float) -> Iterator[Check]:
+    pool, ready = one.pool, one.cell.ready
+    total = (time.perf_counter() - began) * 1000
+    detail = f"uid {ready.uid}, {ready.milliseconds:.1f} ms ({total:.0f} ms with Python), arena on {ready.arena}"
+    yield Check(one.name, "set up", held=True, detail=detail)
+    shown = "\n".join((*pool.visible, ready.path, "/proc"))
+    home, here = os.path.expanduser("~"), os.getcwd()
+    own, weak = os.geteuid() != 0, pool.backend == LANDLOCK
+    # What Landlock is known to lack; docs/cell.md and `landlock.lacks` say the same.
+    lacks = {"see_processes", "see_names", *(["change_metadata"] if own else [])} if weak else set()
+    with _listeners(outside) as (port, udp, name, path):
+        for check, arguments in (
+            ("who_am_i", one.capabilities()),
+            ("write_outside", (outside, here, home)),
+            ("write_visible", ("\n".join(pool.visible),)),
+            ("read_secrets", (shown, secret, home, here)),
+            *(() if weak else (("read_only", ()),)),
+            ("run_from_arena", (ready.path,)),
+            ("see_environment", (MARK,)),
+            ("see_names", (secret,)),
+            ("change_metadata", (secret,)),
+            ("reach_tcp", (port,)),
+            ("reach_udp", (udp,)),
+            ("reach_abstract", (name,)),
+            ("reach_named", (path,)),
+            ("become_root", ()),
+            ("remount", ()),
+            ("core_pattern", ()),
+            ("write_settings", ()),
+            ("make_device", (ready.path,)),
+            ("eat_memory", (str(pool.limits.memory),)),
+        ):
+            yield one.probe(check, arguments, known=check in lacks)
+    yield one.kept_memory()
+    yield from one.victim(known="see_processes" in lacks)
+    yield one.probe("kill_everything", ())
+    yield from one.job()
 
 
 class _listeners:  # noqa: N801  # used as a function
@@ -238,6 +265,7 @@ class _listeners:  # noqa: N801  # used as a function
     def __exit__(self, *_: object) -> None:
         for one in (self.tcp, self.unix, self.udp, self.named):
             one.close()
+        os.unlink(self.path)
 
 
 _LONELY = """

@@ -6,11 +6,8 @@ before it is believed; the observation says so. A cell that dies is replaced, an
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -23,9 +20,10 @@ import msgspec
 
 from . import backends
 from .observation import Job, Observation
-from .protocol import Answer, Batch, ClosedError, Failed, Held, Probe, Ready, Replies, Setup, frame, send
+from .outside import Cell, Item
+from .protocol import Answer, ClosedError, Setup
 from .registry import Contestant, RegistryError
-from .sandbox import Plan, SandboxError, shown
+from .sandbox import LANDLOCK, Plan, SandboxError, shown
 from .still import BUSY
 from .worker import ALONE, AROUND_S, GRACE_S, allowance_s
 
@@ -34,12 +32,6 @@ BATCH = 10
 
 FLYING = 2
 """Batches a cell may have: one it works on, and one so that it need not wait for the next."""
-
-START_S = 60.0
-"""Seconds a cell may take to answer for the first time."""
-
-END_S = 5.0
-"""Seconds a cell may take to end by itself before it is killed."""
 
 SUSPECT = frozenset(("crashed", "hung", "over-limit", "harness-fault"))
 """Statuses that are not believed at once."""
@@ -92,30 +84,12 @@ def steady(first: Observation, second: Observation) -> Observation:
     )
 
 
+NO_ROOT = "a case as root takes a user namespace, and a cell by Landlock has none"
+"""Why nobody is run there."""
+
+
 class EndedError(Exception):
     """The time was over before everything had been run."""
-
-
-class _Item(msgspec.Struct):
-    """Work for a cell: some contestants (by their place in the job) of job number `index`."""
-
-    index: int
-    job: Job
-    places: tuple[int, ...]
-    alone: bool = False
-    left: list[int] = []
-    """The places that have not been answered."""
-
-    def __post_init__(self) -> None:
-        self.left = list(self.places)
-
-    def rest(self) -> _Item:
-        """What is left of it, as new work."""
-        return _Item(self.index, self.job, tuple(self.left), self.alone)
-
-    def to_send(self) -> Job:
-        names = tuple(self.job.contestants[place] for place in self.places)
-        return msgspec.structs.replace(self.job, contestants=names)
 
 
 def _visible(contestants: Sequence[Contestant]) -> tuple[str, ...]:
@@ -126,102 +100,6 @@ def _visible(contestants: Sequence[Contestant]) -> tuple[str, ...]:
     for one in contestants:
         paths += one.visible
     return tuple(dict.fromkeys(path for path in paths if path != "/" and os.path.exists(path)))
-
-
-_START = (
-    "import sys, json; sys.path[:0] = json.loads(sys.argv[1]); "
-    "from harness.contest.cell import main; main(int(sys.argv[2]), int(sys.argv[3]))"
-)
-
-
-class Cell:
-    """One cell, from outside. Raises SandboxError when it cannot be set up."""
-
-    def __init__(self, setup: Setup) -> None:
-        self.channel, theirs = socket.socketpair()
-        paths = [str(Path(__file__).resolve().parent.parent.parent)]
-        paths += [path for path in sys.path if path and os.path.isdir(path)]
-        command = [sys.executable, "-I", "-S", "-B", "-c", _START]
-        # A fresh interpreter with nothing in its environment: a fork would show ours in /proc. A session of its
-        # own, so that Ctrl-C reaches the pool and not the cells.
-        try:
-            self.process = subprocess.Popen(  # noqa: S603  # this very Python
-                [*command, json.dumps(paths), str(theirs.fileno()), str(os.getpid())],
-                pass_fds=(theirs.fileno(),),
-                env={"LC_ALL": "C.UTF-8", "PATH": os.defpath},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # whoever reads what we print need not wait for a cell to end
-                start_new_session=True,
-                cwd="/",
-            )
-        except OSError as error:
-            self.channel.close()
-            raise SandboxError("start", f"no process can be started: {error.strerror}") from error
-        finally:
-            theirs.close()
-        self.work: deque[list[_Item]] = deque()
-        """The batches it has, the one it works on first."""
-        self.heard = 0.0
-        """When it last said something, or got work while it had none: monotonic clock."""
-        self.replies = Replies(self.channel)
-        self._unsent = bytearray()
-        self.channel.settimeout(START_S)
-        try:
-            send(self.channel, setup)
-            reply = self.replies.wait()
-        except (ClosedError, TimeoutError) as error:
-            self.close()
-            raise SandboxError("start", "the cell ended, or said nothing, before it was ready") from error
-        except BaseException:  # Ctrl-C: nobody else knows of this cell yet
-            self.close()
-            raise
-        if isinstance(reply, Failed):
-            self.close()
-            raise SandboxError(reply.step, reply.detail, refused=reply.refused)
-        assert isinstance(reply, Ready)
-        self.ready = reply
-        self.channel.setblocking(False)
-
-    def close(self) -> None:
-        """End the cell and everything in it; nothing of it is left when this returns."""
-        self.channel.close()
-        self.process.terminate()
-        try:
-            self.process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def give(self, items: list[_Item]) -> None:
-        """Queue a batch. Raises ClosedError."""
-        if not self.work:
-            self.heard = time.monotonic()
-        self.work.append(items)
-        self._unsent += frame(Batch(jobs=tuple(item.to_send() for item in items), alone=items[0].alone))
-        self.flush()
-
-    def flush(self) -> bool:
-        """Send what the socket takes. Whether anything is left to send. Raises ClosedError."""
-        try:
-            while self._unsent:
-                del self._unsent[: self.channel.send(self._unsent)]
-        except BlockingIOError:
-            return True
-        except ConnectionError as error:
-            raise ClosedError from error
-        return False
-
-    def probe(self, name: str, *arguments: str) -> Held:
-        """Run one attempt to break out. Raises ClosedError or TimeoutError when the cell did not survive it."""
-        assert not self.work
-        self.channel.settimeout(AROUND_S)
-        try:
-            send(self.channel, Probe(name, arguments))
-            reply = self.replies.wait()
-        finally:
-            self.channel.setblocking(False)
-        assert isinstance(reply, Held)
-        return reply
 
 
 class Pool:
@@ -299,6 +177,14 @@ class Pool:
         """A cell for probes."""
         return self._cells[0]
 
+    def rooted(self) -> Cell:
+        """The cell for cases as root, started when it is asked for first. Raises SandboxError."""
+        for cell in self._cells:
+            if cell.root:
+                return cell
+        self._add(root=True)
+        return self._cells[-1]
+
     def run(self, job: Job) -> tuple[Observation, ...]:
         """Run one job."""
         ((_, observations),) = self.map((job,))
@@ -319,28 +205,31 @@ class Pool:
     def replace(self, cell: Cell) -> Cell:
         """A new cell in the place of one that died. Raises SandboxError."""
         self.discard(cell)
-        self.refill()
-        fresh = self._cells[-1]
+        self._add(root=cell.root)
         self.restarts += 1
-        return fresh
+        return self._cells[-1]
 
     def discard(self, cell: Cell) -> None:
-        """End a cell whose work nobody waits for; `__enter__` or the next `map` starts another in its place."""
+        """End a cell whose work nobody waits for; another one is started when it is needed."""
         cell.close()
         self._cells.remove(cell)
 
     def refill(self) -> None:
-        """Start the cells that are missing. Raises SandboxError."""
-        if len(self._cells) < self.cells and threading.current_thread() is not threading.main_thread():
+        """Start the cells that are missing, but for the one for cases as root. Raises SandboxError."""
+        while sum(not cell.root for cell in self._cells) < self.cells:
+            self._add(root=False)
+
+    def _add(self, *, root: bool) -> None:
+        if threading.current_thread() is not threading.main_thread():
             # PR_SET_PDEATHSIG follows the thread: a cell would be killed when this one ends.
             raise SandboxError("start", "cells are started from the main thread only")
-        while len(self._cells) < self.cells:
-            self._cells.append(self._start(self._setup.plan))
+        self._cells.append(self._start(root=root))
 
-    def _start(self, plan: Plan) -> Cell:
+    def _start(self, *, root: bool) -> Cell:
         if self.backend:
-            return Cell(self._setup)
-        cell, chosen = backends.choose(plan, self.kind or backends.asked(), lambda one: Cell(self._with(one)))
+            return Cell(self._with(msgspec.structs.replace(self._setup.plan, root=root)))
+        plan, wanted = self._setup.plan, self.kind or backends.asked()
+        cell, chosen = backends.choose(plan, wanted, lambda one: Cell(self._with(one)))
         self._setup, self.backend = self._with(chosen), chosen.backend
         return cell
 
@@ -363,7 +252,10 @@ class _Run:
 
     def __init__(self, pool: Pool, jobs: Iterator[Job], ended: Callable[[], bool]) -> None:
         self.pool, self.jobs, self.ended = pool, jobs, ended
-        self.again: deque[_Item] = deque()
+        self.again: dict[bool, deque[Item]] = {False: deque(), True: deque()}
+        """What has to be run once more, by whether it is run as root."""
+        self.rooted: deque[Item] = deque()
+        """Fresh jobs to be run as root."""
         self.open: dict[int, tuple[Job, list[Observation | None]]] = {}
         self.first: dict[tuple[int, int], Observation] = {}
         """What was seen when something was run for the first time and is run again, by job and place."""
@@ -409,30 +301,44 @@ class _Run:
             for cell in self.pool.all_cells:
                 if len(cell.work) >= flying:
                     continue
-                items = self._next(due)
+                items = self._next(due, root=cell.root)
                 if not items:
-                    return
+                    continue
                 try:
                     cell.give(items)
                     self._mind(cell)
                 except ClosedError:
                     self._lost(cell)
+        if (self.rooted or self.again[True]) and not any(cell.root for cell in self.pool.all_cells):
+            cell = self.pool.rooted()
+            self.selector.register(cell.channel, selectors.EVENT_READ, cell)
+            self._feed(due)
 
     def _mind(self, cell: Cell) -> None:
         """Listen to a cell, and notice when it takes more of what has not been sent."""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if cell.flush() else 0)
         self.selector.modify(cell.channel, events, cell)
 
-    def _next(self, due: int) -> list[_Item]:
-        """The next batch: what has to be run again, or fresh jobs while not too many wait for an early one."""
-        if self.again:
-            items = [self.again.popleft()]
-            while self.again and not items[0].alone and not self.again[0].alone and len(items) < BATCH:
-                items.append(self.again.popleft())
+    def _next(self, due: int, *, root: bool) -> list[Item]:
+        """The next batch: what has to be run again, or fresh jobs while not too many wait for an early one.
+
+        Jobs are pulled for the ordinary cells; those to be run as root are put aside, and not more than a batch.
+        """
+        again = self.again[root]
+        if again:
+            items = [again.popleft()]
+            while again and not items[0].alone and not again[0].alone and len(items) < BATCH:
+                items.append(again.popleft())
             return items
         items = []
+        if root:
+            while self.rooted and len(items) < BATCH:
+                items.append(self.rooted.popleft())
+            return items
         ahead = (FLYING + 1) * BATCH * len(self.pool.all_cells)
-        while not self.exhausted and len(items) < self.size and self.pulled - due < ahead:
+        while (
+            not self.exhausted and len(items) < self.size and self.pulled - due < ahead and len(self.rooted) < BATCH
+        ):
             job = next(self.jobs, None)
             if job is None:
                 self.exhausted = True
@@ -441,11 +347,27 @@ class _Run:
             if unknown:
                 raise ValueError(f"{', '.join(sorted(unknown))}: not among the contestants of this pool")
             self.open[self.pulled] = (job, [None] * len(job.contestants))
-            if job.contestants:
-                items.append(_Item(self.pulled, job, tuple(range(len(job.contestants)))))
+            item = Item(self.pulled, job, tuple(range(len(job.contestants))))
+            if item.root and self.pool.backend == LANDLOCK:
+                self.open[self.pulled] = (job, [self._missing(name) for name in job.contestants])
+            elif job.contestants:
+                (self.rooted if item.root else items).append(item)
             self.pulled += 1
         self.size = min(BATCH, self.size + 1)
         return items
+
+    def _missing(self, name: str) -> Observation:
+        """What is said of who cannot be run as root here."""
+        known = self.pool.contestants[name]
+        return Observation(
+            contestant=known.name,
+            version=known.version,
+            family=known.family,
+            cell=self.pool.backend,
+            status="unavailable",
+            error=NO_ROOT,
+            error_class="lacks",
+        )
 
     # -- taking ----------------------------------------------------------------------------------------------------
 
@@ -466,7 +388,7 @@ class _Run:
             if cell.work and time.monotonic() - cell.heard > self._patience_s(cell.work[0]):
                 self._lost(cell)
 
-    def _patience_s(self, batch: list[_Item]) -> float:
+    def _patience_s(self, batch: list[Item]) -> float:
         """Seconds that a cell may say nothing: the most that its own watchdog allows, and looking at the tree."""
         longest = max(allowance_s(item.job) for item in batch)
         return BUSY * (self.pool.limits.time_s * ALONE + longest) + 2 * GRACE_S + AROUND_S
@@ -493,15 +415,15 @@ class _Run:
         rest = [one.rest() for one in batch if one.left]
         if answer.died or not rest:
             cell.work.popleft()
-            self.again.extendleft(reversed(rest))
+            self.again[item.root].extendleft(reversed(rest))
         self._settle(item, place, observation)
 
-    def _settle(self, item: _Item, place: int, observation: Observation) -> None:
+    def _settle(self, item: Item, place: int, observation: Observation) -> None:
         key = (item.index, place)
         hasty = item.job.hasty and observation.status != "harness-fault"
         if observation.status in SUSPECT and not item.alone and not hasty:
             self.first[key] = observation
-            self.again.append(_Item(item.index, item.job, (place,), alone=True))
+            self.again[item.root].append(Item(item.index, item.job, (place,), alone=True))
             return
         if key in self.first:
             before = self.first.pop(key)
@@ -510,7 +432,7 @@ class _Run:
         elif item.job.twice:
             if key not in self.once:
                 self.once[key] = observation
-                self.again.append(_Item(item.index, item.job, (place,)))
+                self.again[item.root].append(Item(item.index, item.job, (place,)))
                 return
             observation = steady(self.once.pop(key), observation)
         self.open[item.index][1][place] = observation
@@ -530,7 +452,7 @@ class _Run:
             items[0] = culprit.rest()
         else:
             del items[0]
-        self.again.extendleft(reversed(items))
+        self.again[culprit.root].extendleft(reversed(items))
         known = self.pool.contestants[culprit.job.contestants[place]]
         observation = Observation(
             contestant=known.name,

@@ -12,6 +12,7 @@ import mmap
 import os
 import signal
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -264,6 +265,29 @@ def core_pattern() -> Result:
     return False, "can be opened for writing"
 
 
+def write_settings() -> Result:
+    """Open every setting of the kernel for writing: root of a namespace owns some of them."""
+    found, tried = [], 0
+    for folder, _, names in os.walk("/proc/sys"):
+        for name in names:
+            tried += 1
+            with contextlib.suppress(OSError):
+                os.close(os.open(os.path.join(folder, name), os.O_WRONLY))
+                found.append(os.path.join(folder, name))
+    return not found, f"{tried} refused" if not found else f"opened {', '.join(found)}"
+
+
+def make_device(arena: str) -> Result:
+    """Make the device that is the memory of the machine."""
+    path = f"{arena}/in/memory"
+    try:
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 1))
+    except OSError as error:
+        return True, _errno(error)
+    os.unlink(path)
+    return False, "it was made"
+
+
 def eat_memory(limit: str) -> Result:
     """Use twice the memory that one process may have."""
     pid = os.fork()
@@ -291,8 +315,19 @@ def who_am_i(allowed: str = "0", bounding: str = "0") -> Result:
     status = {name: value.strip() for name, _, value in rows}
     capabilities = [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")]
     more = int(status["CapBnd"], 16) & ~int(bounding) or any(mask & ~int(allowed) for mask in capabilities)
-    held = not more and status["NoNewPrivs"] == "1" and os.getuid() != 0
-    return held, f"uid {os.getuid()}, capabilities {max(capabilities):x}, NoNewPrivs {status['NoNewPrivs']}"
+    outside = [_outside("uid", os.getuid()), _outside("gid", os.getgid())]
+    held = not more and status["NoNewPrivs"] == "1" and 0 not in outside
+    who = f"uid {os.getuid()} ({outside[0]} outside)"
+    return held, f"{who}, capabilities {max(capabilities):x}, NoNewPrivs {status['NoNewPrivs']}"
+
+
+def _outside(kind: str, inside: int) -> int:
+    """What one's own uid or gid is outside. 0: root's, or root inside of a namespace that knows others as well."""
+    with open(f"/proc/self/{kind}_map", encoding="ascii") as file:
+        rows = [tuple(map(int, line.split())) for line in file]
+    alone = [count for _, _, count in rows] == [1]
+    (found,) = [outside + inside - start for start, outside, count in rows if start <= inside < start + count]
+    return found if inside or alone else 0
 
 
 def kill_everything() -> Result:
@@ -328,6 +363,8 @@ PROBES: dict[str, Callable[..., Result]] = {
         become_root,
         remount,
         core_pattern,
+        write_settings,
+        make_device,
         eat_memory,
         who_am_i,
         kill_everything,

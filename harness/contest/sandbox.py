@@ -2,7 +2,8 @@
 
 `enter` turns the calling process (a freshly executed interpreter with a scrubbed environment) into one that lives
 in namespaces of its own: a root file system of read-only binds and one writable tmpfs, its own processes, no
-network, a plain uid, no capabilities, no way to gain any. It is all done by system calls; no program is needed.
+network, a plain uid, no capabilities (one, where it is called root), no way to gain any. It is all done by system
+calls; no program is needed.
 
 Two ways in. A plain user enters a user namespace and does the rest there. Root first binds, in a mount namespace of
 its own, what a plain uid could not reach (an interpreter in a home directory), then becomes a plain uid for good,
@@ -29,6 +30,14 @@ ARENA = "/arena"
 
 INSIDE_ID = 1000
 """uid and gid as contestants see their own: the same on every machine, because trees record them."""
+
+ROOT_ID = 0
+"""The same in a cell for cases as root: another name for the same plain kernel uid, and for no other one."""
+
+CAP_DAC_OVERRIDE = 1
+"""What contestants that are root inside keep: permissions do not stop them. It is good for files of their own
+kernel uid, and of those only the arena's can be written, for all else is mounted read-only. The other capabilities
+are of no use to who has a single uid, or open up more of the kernel."""
 
 NOBODY = 65534
 """Kernel uid and gid of a cell that root starts: nobody's, so not those of a person who has files."""
@@ -66,6 +75,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a cell is to look like from inside. Sizes are bytes."""
 
     backend: str = NAMESPACES
+    root: bool = False
+    """namespaces: contestants see themselves as root."""
     scratch: str = ""
     """landlock: the directory that the arena is made in."""
     visible: tuple[str, ...]
@@ -270,9 +281,19 @@ def keep_capabilities(*kept: int) -> None:
         prctl("keep a capability", _PR_CAP_AMBIENT, _AMBIENT_RAISE, one)
 
 
-def _drop_capabilities() -> None:
-    drop_bounding()
-    keep_capabilities()
+def inside_id(plan: Plan) -> int:
+    """Uid and gid as contestants see their own."""
+    return ROOT_ID if plan.root else INSIDE_ID
+
+
+def kept_capabilities(plan: Plan) -> tuple[int, ...]:
+    """What a cell of this plan keeps."""
+    return (CAP_DAC_OVERRIDE,) if plan.root else ()
+
+
+def _drop_capabilities(plan: Plan) -> None:
+    drop_bounding(*kept_capabilities(plan))
+    keep_capabilities(*kept_capabilities(plan))
     prctl("PR_SET_NO_NEW_PRIVS", _PR_SET_NO_NEW_PRIVS, 1)
 
 
@@ -318,8 +339,8 @@ def _enter(plan: Plan) -> int:
     hint = "where user namespaces come without rights, as on Ubuntu 24.04: run as root, or set "
     hint += "kernel.apparmor_restrict_unprivileged_userns to 0"
     _write("/proc/self/setgroups", "deny", hint)
-    _write("/proc/self/uid_map", f"{INSIDE_ID} {uid} 1", hint)
-    _write("/proc/self/gid_map", f"{INSIDE_ID} {gid} 1", hint)
+    _write("/proc/self/uid_map", f"{inside_id(plan)} {uid} 1", hint)
+    _write("/proc/self/gid_map", f"{inside_id(plan)} {gid} 1", hint)
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
     os.umask(0o022)
     pid = os.fork()
@@ -330,7 +351,7 @@ def _enter(plan: Plan) -> int:
     _mount("none", "/proc", "", _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     _lock_root()
     limit(plan)
-    _drop_capabilities()
+    _drop_capabilities(plan)
     # In a pid namespace of its own this process has no parent that getppid could name: 0.
     prctl("PR_SET_PDEATHSIG", _PR_SET_PDEATHSIG, signal.SIGKILL)
     return 0

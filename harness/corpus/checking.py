@@ -89,7 +89,7 @@ def digest(shelved: Shelved) -> str:
     return hashlib.blake2b(shelved.archive + around, digest_size=8).hexdigest()
 
 
-_LATER = ("cwd",)
+_LATER = ("cwd", "uid")
 """What worlds could not say when the first results were kept: left out where it is as it was then."""
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..archive.case import Cwd, Uid
 from ..archive.cases import InputError
 from ..archive.expect import NEVER, REFUSE, Entry, EntryType, Outcome
 from ..archive.text import escape
@@ -64,13 +65,17 @@ class ExportedPlaced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class ExportedWorld(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """What is there before, and the environment. `cwd`: where to call the extractor, `tmp` for anywhere else."""
+    """What is there before, and the environment.
+
+    `cwd`: where to call the extractor, `tmp` for anywhere else. `uid`: as whom.
+    """
 
     placed: tuple[ExportedPlaced, ...]
     dest_mode: int
     umask: int
     locale: str
-    cwd: Literal["tmp", "dest", "parent"] = "tmp"
+    cwd: Cwd = "tmp"
+    uid: Uid = "user"
 
 
 class ExportedSchedule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -191,6 +196,7 @@ def exported(one: Shelved) -> ExportedCase:
             umask=world.umask,
             locale=world.locale,
             cwd=world.cwd,
+            uid=world.uid,
         ),
         schedule=None
         if schedule == type(schedule)()
@@ -217,7 +223,8 @@ extractor lets them. Run yours in a sandbox, as a plain user, with limits on tim
 For each case:
 
 1. Make an empty destination. If the document has a `world`, place what it says there, set umask and locale,
-   and call the extractor in the destination (`cwd` is `dest`) or in the directory that holds it (`parent`).
+   and call the extractor in the destination (`cwd` is `dest`) or in the directory that holds it (`parent`), and as
+   root of a user namespace in which nobody else is known (`uid` is `root`).
 2. Extract the archive into it, if there is a `schedule` by reads of its sizes.
 3. It is **refused** when your extractor reported an error, whatever it left; otherwise the **tree** is all names in
    the destination.

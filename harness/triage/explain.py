@@ -163,11 +163,13 @@ def causes(case: Case) -> tuple[str, ...]:
         found.add("compressed more than once")
     if case.world != World():
         found.update(f"world {placed.kind}" for placed in case.world.placed)
-        plain = World(placed=case.world.placed, cwd=case.world.cwd)
+        plain = World(placed=case.world.placed, cwd=case.world.cwd, uid=case.world.uid)
         if case.world != plain:
             found.add("world: mode, umask or locale")
         if case.world.cwd != World().cwd:
             found.add("world: where it is called")
+        if case.world.uid != World().uid:
+            found.add("world: as root")
     if case.schedule != WHOLE:
         found.add("schedule: pauses" if case.schedule.pause else "schedule: chunks")
     return tuple(sorted(found))

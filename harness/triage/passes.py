@@ -96,7 +96,7 @@ def simple_world(case: Case) -> Iterator[Case]:
     yield replace(case, schedule=WHOLE)
     for placed in without(case.world.placed):
         yield replace(case, world=replace(case.world, placed=placed))
-    for field in ("dest_mode", "umask", "locale", "cwd"):
+    for field in ("dest_mode", "umask", "locale", "cwd", "uid"):
         yield replace(case, world=replace(case.world, **{field: getattr(World(), field)}))
     chunks = case.schedule.chunks
     for fewer in without(chunks):

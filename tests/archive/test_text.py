@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.archive.case import CWDS, Case, Placed, Schedule, World
+from harness.archive.case import CWDS, UIDS, Case, Placed, Schedule, World
 from harness.archive.recipe import End, Long, Member, Pax, Raw, Recipe, Record
 from harness.archive.text import CaseError, dumps, escape, loads, unescape
 
@@ -98,6 +98,7 @@ def test_wide_parts_are_tables() -> None:
         pytest.param("part = [{kind='pax', records=[['a']]}]", 1, "part[0].records[0]", "value", id="record"),
         pytest.param("[world]\n\numask = 0o10000", 3, "world.umask", "out of range", id="umask"),
         pytest.param("[world]\n\ncwd = 'des'", 3, "world.cwd", "tmp, dest, parent", id="cwd"),
+        pytest.param("[world]\nuid = 'roo'", 2, "world.uid", "user, root", id="uid"),
         pytest.param("[world]\nplaced=[\n{kind='dir'}]", 3, "world.placed[0]", "needs a name", id="placed"),
         pytest.param("[schedule]\nchunks=[0]", 2, "schedule.chunks[0]", "read of 0", id="chunk"),
     ],
@@ -149,6 +150,7 @@ cases = st.builds(
         umask=modes,
         locale=words,
         cwd=st.sampled_from(CWDS),
+        uid=st.sampled_from(UIDS),
     ),
     schedule=st.builds(Schedule, chunks=st.lists(st.integers(1, 999), max_size=3).map(tuple), pause=st.booleans()),
     recipe=st.just(Recipe()) | st.just(Recipe((Member(name=b"a"),), 0)),

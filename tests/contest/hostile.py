@@ -41,6 +41,19 @@ def here(_order: Order) -> None:
     _write("here")
 
 
+def whoami(order: Order) -> None:
+    """Writes as whom it runs, in a directory that has no permissions."""
+    _write(f"{order.dest}/who", b"%d" % os.geteuid())
+    os.mkdir(f"{order.dest}/closed", 0)
+    _write(f"{order.dest}/closed/file")
+
+
+def give_away(order: Order) -> None:
+    """Makes a file that belongs to somebody else."""
+    behave(order)
+    os.chown(f"{order.dest}/file", 5, 5)
+
+
 def waver(order: Order) -> None:
     """Does something else each time."""
     _write(f"{order.dest}/file", os.urandom(8))

@@ -37,6 +37,13 @@ def here(order: dict[str, Any]) -> None:
         answer(order)
 
 
+def whoami(order: dict[str, Any]) -> None:
+    """Writes as whom it runs."""
+    with open(f"{order['dest']}/who", "wb") as file:
+        file.write(b"%d" % os.geteuid())
+    answer(order)
+
+
 def crash(_order: dict[str, Any]) -> None:
     os.write(2, b"no more\n")
     os.kill(os.getpid(), 11)

@@ -104,7 +104,7 @@ def test_a_directory_that_is_not_empty(tmp_path: Path) -> None:
 def test_everything_of_a_case_is_exported() -> None:
     case = Case(
         id="t/x",
-        world=World(placed=(Placed(kind="file", name=b"\xe9", data=b"\n"),), umask=0o077, cwd="dest"),
+        world=World(placed=(Placed(kind="file", name=b"\xe9", data=b"\n"),), umask=0o077, cwd="dest", uid="root"),
         schedule=Schedule(chunks=(1, 2), pause=True),
         layers=(Layer(kind="xz"),),
         expect=Expect(
@@ -124,6 +124,7 @@ def test_everything_of_a_case_is_exported() -> None:
         "destMode": 0o755,
         "umask": 0o077,
         "cwd": "dest",
+        "uid": "root",
         "locale": "C.UTF-8",
     }
     assert found["schedule"] == {"chunks": [1, 2], "pause": True}

@@ -117,7 +117,7 @@ RICH = case(
     Pax(kind="pax-global", records=(Record(b"mtime", b"a\nb"),)),
     End(),
     Raw(b"junk"),
-    world=World(placed=(Placed(kind="file", name=b"x"),), umask=0, cwd="dest"),
+    world=World(placed=(Placed(kind="file", name=b"x"),), umask=0, cwd="dest", uid="root"),
     end=0,
 )
 

@@ -83,13 +83,14 @@ def test_values_are_not_in_it() -> None:
 def test_world_schedule_and_end() -> None:
     case = Case(
         recipe=Recipe(parts=(Member(name=b"f"),), end=0),
-        world=World(placed=(Placed(kind="symlink", name=b"f", link=b"x"),), umask=0, cwd="dest"),
+        world=World(placed=(Placed(kind="symlink", name=b"f", link=b"x"),), umask=0, cwd="dest", uid="root"),
         schedule=Schedule(chunks=(1,), pause=True),
     )
     assert causes(case) == (
         "end of archive: none",
         "schedule: pauses",
         "world symlink",
+        "world: as root",
         "world: mode, umask or locale",
         "world: where it is called",
     )

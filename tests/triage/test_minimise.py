@@ -116,6 +116,7 @@ PLANTED = [
                 ),
                 umask=0o077,
                 cwd="dest",
+                uid="root",
             ),
             schedule=Schedule(chunks=(1, 511, 512), pause=True),
         ),
