@@ -22,6 +22,18 @@ async function settled() {
   for (let calm = 0; calm < 3; calm = busy() ? 0 : calm + 1) await new Promise((resume) => setImmediate(resume));
 }
 
+/** A whole line: a pipe that is full takes a piece of it, or nothing for now, and says so. */
+function say(answer) {
+  const line = Buffer.from(JSON.stringify(answer) + "\n");
+  for (let at = 0; at < line.length; ) {
+    try {
+      at += writeSync(1, line, at);
+    } catch (error) {
+      if (error.code !== "EAGAIN") throw error;
+    }
+  }
+}
+
 /** What a listing says of a member beside its name: these fields of what the library gives, where it has them. */
 export function detail(member) {
   const fields = ["type", "size", "mode", "mtime", "uid", "gid", "uname", "gname", "linkname", "linkpath"];
@@ -30,7 +42,7 @@ export function detail(member) {
 
 /** Answer requests until standard input ends. Errors of the language, and those that nobody can catch, are crashes. */
 export async function serve({ extract, list = async () => undefined }) {
-  writeSync(1, '{"tarbiter":1}\n');
+  say({ tarbiter: 1 });
   let fail;
   process.on("uncaughtException", (error) => fail(Object.assign(new Error(`uncaught: ${error?.message}`), { uncaught: true })));
   for await (const line of createInterface({ input: process.stdin })) {
@@ -54,6 +66,6 @@ export async function serve({ extract, list = async () => undefined }) {
       answer.names = rows?.map(([name]) => Buffer.from(name).toString("hex"));
       answer.details = rows?.map(([, detail]) => JSON.stringify(detail).replace(/[^ -~]/g, (one) => "\\u" + one.charCodeAt().toString(16).padStart(4, "0")));
     }
-    writeSync(1, JSON.stringify(answer) + "\n");
+    say(answer);
   }
 }
