@@ -19,19 +19,18 @@ from typing import TypeVar
 from .errors import TarError
 from .events import Kind
 from .limits import Limits
-from .names import FIRST, FOLDED, IMPLIED, MADE, NUMBERS
+from .names import FIRST, FOLDED, IMPLIED, KIND, MADE, NUMBERS
 from .policy import Policy, directory_mode, file_mode
 from .report import INCOMPLETE, Progress, Report
 from .rows import CHUNK
 from .rules import below
 from .writer import FILE, Writer
 
-_PIECES = struct.Struct("100s24s12s12s8s189s167s")
-"""name; mode, uid, gid; size; mtime; chksum; typeflag to devminor; prefix and what is behind it."""
+_PIECES = struct.Struct("24s12s12s8s189s167s")
+"""Behind the name: mode, uid, gid; size; mtime; chksum; typeflag to devminor; prefix and what is behind it."""
 
 _OWN = rb"(?:[0-7]{7}[ \0]|[0-7]{6} \0|\0{8})"
 _MODES = re.compile(rb"(?:000|010)[0-7](?:[0-7]{3}[ \0]|[0-7]{2} \0)" + _OWN * 2 + rb"\Z")
-_NUMBER = re.compile(rb"[0-7]{11}[ \0]\Z")
 _TIME = re.compile(rb"[0-7]{11}[ \0]\Z|\0{12}\Z")
 _SUM = re.compile(rb"[0-7]{6}(?:\0 | \0)\Z|[0-7]{7}[ \0]\Z")
 _REST = re.compile(rb"[05x\0]\0{100}(?:ustar\x0000|ustar  \0).{64}" + _OWN * 2 + rb"\Z", re.DOTALL)
@@ -45,6 +44,9 @@ _IMPLIED_ONLY = IMPLIED | MADE
 _LONGEST_TIME = 100
 """Bytes of such a pax header are less: its length has two digits."""
 _NOTHING = bytes(167)
+_NULS = tuple(bytes(100 - length) for length in range(100))
+"""What must be behind a name of each length."""
+_NO_HEADER = b"\xff" * 512
 _NO_PREFIX = (b"", 0)
 _DRIVE = re.compile(rb"[A-Za-z]:")
 _FEW = 4096
@@ -71,6 +73,7 @@ class Express:
         self._rests: dict[bytes, tuple[int, bool, int]] = {}
         self._headers: dict[bytes, int] = {}
         """Whole pax headers (tarfile's are all alike), and the bytes of their bodies."""
+        self._bodies: dict[bytes, int] = {}
         self._prefixes: dict[bytes, tuple[bytes, int]] = {}
 
     @staticmethod
@@ -90,9 +93,13 @@ class Express:
         return _remember(self._modes, piece, found)
 
     def _number(self, piece: bytes) -> tuple[int, int] | None:
-        if _NUMBER.match(piece) is None:
+        if not piece[:11].isdigit() or piece[11] not in b"\0 ":
             return None
-        return _remember(self._numbers, piece, (int(piece[:11], 8), sum(piece)))
+        try:
+            value = int(piece[:11], 8)
+        except ValueError:
+            return None  # an 8 or a 9
+        return _remember(self._numbers, piece, (value, (zlib.adler32(piece) & 0xFFFF) - 1))
 
     def _time(self, piece: bytes) -> tuple[int, int] | None:
         if _TIME.match(piece) is None:
@@ -120,7 +127,8 @@ class Express:
 
     def _header(self, block: bytes) -> int:
         """The bytes of the body of a pax header, if it is an ordinary one; -1: it is not."""
-        name, mode_piece, number_piece, time_piece, sum_piece, rest_piece, prefix_piece = _PIECES.unpack(block)
+        name = block[:100]
+        mode_piece, number_piece, time_piece, sum_piece, rest_piece, prefix_piece = _PIECES.unpack_from(block, 100)
         mode, rest, number = self._mode(mode_piece), self._rest(rest_piece), self._number(number_piece)
         time, stated = self._time(time_piece), self._sum(sum_piece)
         if mode is None or rest is None or number is None or time is None or stated is None:
@@ -130,6 +138,15 @@ class Express:
             return -1
         return _remember(self._headers, block, number[0]) if number[0] < _LONGEST_TIME else -1
 
+    def _body(self, body: bytes) -> int:
+        """The time in nanoseconds that is all that the body of a pax header has; -1: it is another one."""
+        found = _PAX_TIME.match(body)
+        if found is None or int(found[1]) != len(body):
+            return -1
+        fraction = found[3]
+        mtime = int(found[2]) * 10**9 + (int(fraction.ljust(9, b"0")) if fraction else 0)
+        return _remember(self._bodies, body, mtime)
+
     # -- directories -----------------------------------------------------------------------------------------------
 
     def _enter(self, parent: bytes, first: int, room: int) -> int:
@@ -138,10 +155,17 @@ class Express:
         `room` is how many members and implied directories there may still be.
         """
         if parent:
-            if not _IDLE.isdisjoint(parent.split(b"/")):
-                return -1
             names = self._names
-            if not names.get(parent) & IMPLIED:
+            if names.folding and not parent.isascii():
+                return -1  # the loop folds ASCII only
+            known = names.get(parent)
+            if known & KIND == _DIRECTORY:
+                # A member was looked at when it came, with all above it.
+                if not known & IMPLIED:
+                    names.recent[parent] = known | IMPLIED
+            elif not known & IMPLIED:
+                if not _IDLE.isdisjoint(parent.split(b"/")):
+                    return -1
                 if parent.count(b"/") + 2 > room or len(names.recent) > 2 * FIRST:
                     return -1
                 if names.folding and (
@@ -171,6 +195,7 @@ class Express:
         unpack, adler, size_of = _PIECES.unpack_from, zlib.adler32, len
         modes, numbers, times, sums = self._modes.get, self._numbers.get, self._times.get, self._sums.get
         rests, prefixes, headers = self._rests.get, self._prefixes.get, self._headers.get
+        bodies = self._bodies.get
         last_piece, rest = b"", (0, False, 0)
         names.settle()
         known, recent, folding = names.known(), names.recent, names.folding
@@ -187,60 +212,65 @@ class Express:
         low = b""
         fd, written, count = -1, 0, 0
         path, start, size = b"", at, 0
+        mtime, last_header, header_size = -1, _NO_HEADER, -1
         begun = False  # a file was made and has no row yet
         files = 0
         room = min(most - names.implied, CHUNK)
         try:
             while at <= end and count < room:
-                start = at
-                size = -1
-                if buffer[at + 156] == 0x78:  # x: nothing but a time, and then the member
-                    header = buffer[at : at + 512]
-                    size = headers(header, -1)
-                    if size < 0:
-                        size = self._header(header)
-                        if size < 0:
-                            break
-                    if at + 1024 > end:
-                        break
-                    found = _PAX_TIME.match(buffer[at + 512 : at + 512 + size])
-                    if found is None or int(found[1]) != size:
-                        break
-                    fraction = found[3]
-                    mtime = int(found[2]) * 10**9 + (int(fraction.ljust(9, b"0")) if fraction else 0)
-                    at += 1024
-                name, mode_piece, number_piece, time_piece, sum_piece, rest_piece, prefix_piece = unpack(buffer, at)
+                mode_piece, number_piece, time_piece, sum_piece, rest_piece, prefix_piece = unpack(buffer, at + 100)
                 if rest_piece != last_piece:
                     found_rest = rests(rest_piece) or self._rest(rest_piece)
                     if found_rest is None:
-                        at = start
                         break
                     rest, last_piece = found_rest, rest_piece
+                if rest[0] == 0x78:  # x: nothing but a time, and then the member
+                    if mtime >= 0 or at + 1024 > end:
+                        break
+                    if not buffer.startswith(last_header, at):
+                        last_header = buffer[at : at + 512]
+                        header_size = headers(last_header, -1)
+                        if header_size < 0:
+                            header_size = self._header(last_header)
+                    if header_size < 0:
+                        break
+                    body = buffer[at + 512 : at + 512 + header_size]
+                    mtime = bodies(body, -1)
+                    if mtime < 0:
+                        mtime = self._body(body)
+                        if mtime < 0:
+                            break
+                    at += 1024
+                    continue
                 mode = modes(mode_piece) or self._mode(mode_piece)
                 number = numbers(number_piece) or self._number(number_piece)
                 time = times(time_piece) or self._time(time_piece)
                 stated = sums(sum_piece) or self._sum(sum_piece)
-                if mode is None or number is None or time is None or stated is None or rest[0] == 0x78:
-                    at = start
+                if mode is None or number is None or time is None or stated is None:
                     break
-                if size < 0:
+                if mtime < 0:
                     mtime = time[0]
                 if prefix_piece == _NOTHING:
                     prefix: tuple[bytes, int] | None = _NO_PREFIX
                 else:
                     prefix = (prefixes(prefix_piece) or self._prefix(prefix_piece)) if rest[1] else None
+                cut = buffer.find(0, at, at + 100)
+                if cut < 0:
+                    path = buffer[at : at + 100]
+                else:
+                    path = buffer[at:cut]
+                    if not buffer.startswith(_NULS[cut - at], cut):
+                        break
                 if prefix is None or (
-                    stated != (adler(name) & 0xFFFF) - 1 + mode[2] + number[1] + time[1] + rest[2] + prefix[1]
+                    stated != (adler(path) & 0xFFFF) - 1 + mode[2] + number[1] + time[1] + rest[2] + prefix[1]
                 ):
-                    at = start
                     break
                 size = number[0]
                 stop = at + 512 + (size + 511 & ~511)
-                stored = path = prefix[0] + name.rstrip(b"\0")
+                stored = path = prefix[0] + path
                 directory = rest[0] == 0x35
                 bits = mode[1] if directory else mode[0]
-                if stop > end + 512 or b"\0" in path or bits < 0 or (directory and size):
-                    at = start
+                if stop > end + 512 or bits < 0 or (directory and size):
                     break
                 if path[:2] == b"./":
                     path = path[2:]
@@ -248,18 +278,15 @@ class Express:
                     path = path[:-1]
                 parent, _, leaf = path.rpartition(b"/")
                 if leaf in _IDLE or path[0] == 0x2F:
-                    at = start
                     break
                 if parent != last:
                     fd = self._enter(parent, base + at, most - names.implied - count)
                     room = min(most - names.implied, CHUNK)
                     last = parent if fd >= 0 else None
                 if fd < 0:
-                    at = start
                     break
                 before = known(path)
                 if before and (not directory or before & ~_IMPLIED_ONLY):
-                    at = start
                     break
                 if folding:
                     low = path.lower()
@@ -268,11 +295,9 @@ class Express:
                         or (not parent and leaf[1:2] == b":")
                         or (low != path and not before and known(low))
                     ):
-                        at = start
                         break
                 if directory:
                     if writer is not None and not writer.make_directory(fd, leaf, path, bits, mtime):
-                        at = start
                         break
                     recent[path] = is_directory | (before or 0)
                 elif writer is None:
@@ -281,7 +306,6 @@ class Express:
                     try:
                         file = writer.file = to_open(leaf, FILE, bits if with_modes else 0o666, dir_fd=fd)
                     except OSError:
-                        at = start
                         break
                     begun = True
                     files += 1
@@ -313,7 +337,8 @@ class Express:
                 if progress is not None:
                     progress(report.members[-1])
                 count += 1
-                at = stop
+                start = at = stop
+                mtime = -1
         except BaseException:
             if begun:
                 rows.append((path, "file", size, base + start, "partial", *INCOMPLETE, base + at + 512))
@@ -323,7 +348,7 @@ class Express:
             report.members.settle()
             if writer is not None:
                 writer.made += files
-        return at, count
+        return start, count
 
 
 _Found = TypeVar("_Found")

@@ -52,6 +52,9 @@ class Directories:
 
     def backwards(self) -> Iterator[tuple[bytes, Late | None]]:
         """All of them backwards by name: what is in a directory comes before it, and those beside it after."""
+        if not self._runs:
+            yield from sorted(self._recent.items(), key=_path, reverse=True)
+            return
         runs = [self._unpacked(run) for run in reversed(self._runs)]  # the latest first, and so where paths are one
         recent = iter(sorted(self._recent.items(), key=_path, reverse=True))
         for path, found in groupby(heapq.merge(recent, *runs, key=_path, reverse=True), _path):

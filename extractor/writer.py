@@ -85,9 +85,10 @@ class Writer:
         return bool(self._names.get(path) & MADE)
 
     def _make_known(self, path: bytes) -> None:
-        if not self._made(path):
+        known = self._names.get(path)
+        if not known & MADE:
             self.made += 1
-            self._names.add(path, MADE)
+            self._names.recent[path] = known | MADE
 
     # -- directories -----------------------------------------------------------------------------------------------
 
@@ -103,15 +104,15 @@ class Writer:
         if fd is not None:
             self._open.move_to_end(path)
             return fd
-        parts = path.split(b"/")
-        depth = len(parts) - 1  # components of the nearest directory above that is open
-        while depth and b"/".join(parts[:depth]) not in self._open:
-            depth -= 1
-        above = self._open[b"/".join(parts[:depth])] if depth else self._dest
-        for level in range(depth, len(parts)):
-            here = b"/".join(parts[: level + 1])
-            fd = self._enter(above, parts[level], here, where)
-            self._open[here] = above = fd
+        missing, above = [path], self._dest
+        while parent := missing[-1].rpartition(b"/")[0]:
+            fd = self._open.get(parent)
+            if fd is not None:
+                above = fd
+                break
+            missing.append(parent)
+        for here in reversed(missing):
+            self._open[here] = above = self._enter(above, here.rpartition(b"/")[2], here, where)
             while len(self._open) > CACHED:
                 _, old = self._open.popitem(last=False)
                 os.close(old)

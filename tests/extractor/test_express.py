@@ -112,6 +112,7 @@ def test_left_alone(parts: tuple[Part, ...], policy: str) -> None:
         pytest.param((file(b"d"), file(b"d/a")), id="below-a-file"),
         pytest.param((file(b"d/a"), file(b"D/b")), id="below-a-twin"),
         pytest.param((file(b"k"), file("\u212a".encode())), id="kelvin"),
+        pytest.param((file(b"k"), file("\xc9/Y".encode()), file("\xc9/y".encode())), id="twin-below-no-ascii"),
         pytest.param((file(b"k"), file(b"c:d")), id="drive"),
         pytest.param((file(b"k"), file(b"c:d/e")), id="drive-above"),
         pytest.param((file(b"k"), file(b"a\\b")), id="backslash"),
