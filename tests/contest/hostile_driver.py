@@ -96,7 +96,8 @@ def eat_together(_order: dict[str, Any]) -> None:
     for _ in range(12):
         if os.fork() == 0:
             kept = bytearray(b"x") * (24 << 20)
-            time.sleep(1000 * len(kept))
+            while kept:
+                time.sleep(1000)
     os.wait()
 
 
