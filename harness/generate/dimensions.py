@@ -345,6 +345,7 @@ _LINES: tuple[tuple[int, str, tuple[Reach, ...]], ...] = (
     (8, "worlds: umask, locale, mode of the destination", (
         R("world.umask"), R("world.locale"), R("world.destination-mode"),
     )),
+    (8, "worlds: root or not, called in the destination or elsewhere", (R("world.root"), R("world.cwd"))),
     (9, "twice into the same place", (R("world.extracted-before"),)),
 )  # fmt: skip
 
@@ -356,7 +357,7 @@ OUTSIDE = {
     "7 an end that comes late, an error in the middle of reading": "a schedule has sizes and pauses only",
     "7 100,000 members": "large cases have up to 20,000; `benchmarks/extract.py` has the larger ones",
     "8 a destination that is absent, a symlink, or oddly named": "a world is inside a destination that is there",
-    "8 root, little disk, few descriptors, a long destination": "the cell decides them, for a whole run",
+    "8 little disk, few descriptors, a long destination": "the cell decides them, for a whole run",
     "9 listing, one member, pipes, stripping, owners, unsafe modes": "ways of calling, which contestants have",
 }
 """What belongs to the list and is not part of a case."""

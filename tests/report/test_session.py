@@ -21,7 +21,7 @@ PROGRAM = [
     "harness",
     "fuzz",
     "--seed",
-    "12",
+    "13",
     "--with",
     "extractor-compat,tarfile-fully-trusted",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ...archive.case import CANARY, SECRET, Placed, Schedule
+from ...archive.case import CANARY, SECRET, Cwd, Placed, Schedule
 from ...archive.encode import encode_bytes
 from ...archive.recipe import BLOCK, Long, Member, Recipe
 from ..draft import Draft, body
@@ -167,3 +167,15 @@ def world__locale(draft: Draft, locale: str) -> None:
 def world__umask(draft: Draft, umask: int) -> None:
     """Another umask than 022."""
     draft.world = msgspec.structs.replace(draft.world, umask=umask)
+
+
+@feature("8 worlds", 1)
+def world__root(draft: Draft) -> None:
+    """Called by root, who sets owners and keeps modes, and whom permissions do not stop."""
+    draft.world = msgspec.structs.replace(draft.world, uid="root")
+
+
+@feature("8 worlds", 1, cwd=("dest", "parent"))
+def world__cwd(draft: Draft, cwd: Cwd) -> None:
+    """Called in the destination, or beside it: a relative path that is opened from there leads elsewhere."""
+    draft.world = msgspec.structs.replace(draft.world, cwd=cwd)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ...archive.case import Schedule, World
+from ...archive.case import CWDS, UIDS, Schedule, World
 from ...archive.layers import LAYER_KINDS, Layer
 from ..choices import Choices, below, chance, pick
 from ..schedules import chunks
@@ -70,6 +70,17 @@ def world__umask(work: Work, choices: Choices) -> bool:
         work.world = msgspec.structs.replace(before, dest_mode=pick(choices, (0o700, 0o555, 0o1777, 0o755)))
     else:
         work.world = msgspec.structs.replace(before, umask=pick(choices, (0o000, 0o022, 0o027, 0o077, 0o777)))
+    return work.world != before
+
+
+@mutator(1)
+def world__called(work: Work, choices: Choices) -> bool:
+    """Called by root or not, or from another directory."""
+    before = work.world
+    if chance(choices, 2):
+        work.world = msgspec.structs.replace(before, uid=pick(choices, UIDS))
+    else:
+        work.world = msgspec.structs.replace(before, cwd=pick(choices, CWDS))
     return work.world != before
 
 
