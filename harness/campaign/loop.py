@@ -22,7 +22,7 @@ from ..contest.pool import EndedError, Pool
 from ..generate.recipes import Generated
 from ..triage.investigate import Finding, investigate
 from ..triage.minimise import Budget
-from ..triage.target import targets
+from ..triage.target import Target, targets
 from ..triage.trial import Trial, job_for, trials
 from .learned import Learned
 from .memory import NEW, Memory
@@ -37,6 +37,9 @@ SLICE = 256
 PROBES = 600
 """Probes that minimising one target may take; the median needs under a hundred."""
 
+HANG_PROBES = 60
+"""The same for what hangs: each probe takes a time limit, and 600 of them took a campaign a quarter of an hour."""
+
 INVESTIGATED = 24
 """Suspects investigated after a slice. The rest waits: what is found meanwhile explains most of it."""
 
@@ -48,6 +51,11 @@ LAST_S = 40.0
 
 FINDING_WORTH = 32
 """What a new signature adds to the worth of the case that showed it."""
+
+
+def probes_for(target: Target) -> int:
+    """Probes that minimising a target may take."""
+    return HANG_PROBES if target.facet == "hung" else PROBES
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,7 +247,9 @@ class Campaign:
 
     def _investigate(self, suspect: Suspect) -> None:
         began = time.monotonic()
-        budget = Budget(probes=PROBES, width=8 * self.pool.cells, ended=lambda: self._late(GRACE_S))
+        budget = Budget(
+            probes=probes_for(suspect.target), width=8 * self.pool.cells, ended=lambda: self._late(GRACE_S)
+        )
         result = investigate(
             self.pool,
             suspect.generated.case,

@@ -15,7 +15,7 @@ import pytest
 from harness.archive.case import Case
 from harness.archive.cases import load
 from harness.archive.recipe import Member, Recipe
-from harness.campaign.loop import Bounds, Campaign
+from harness.campaign.loop import HANG_PROBES, PROBES, Bounds, Campaign, probes_for
 from harness.campaign.runs import Asked, Run
 from harness.campaign.suspects import PEEK, Known, split
 from harness.contest.pool import Pool
@@ -207,6 +207,14 @@ def test_scouts_see_every_case_and_the_others_what_is_new(pool: Pool, tmp_path: 
 def test_no_time_no_cases(pool: Pool, tmp_path: Path) -> None:
     campaign = go(pool, Run.create(str(tmp_path / "run"), ASKED), Bounds(seconds=0))
     assert (campaign.state.cases, campaign.new) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("facet", "probes"), [("hung", HANG_PROBES), ("crashed", PROBES), ("status:refused/extracted", PROBES)]
+)
+def test_what_hangs_is_given_fewer_probes(facet: str, probes: int) -> None:
+    assert HANG_PROBES * 5 < PROBES
+    assert probes_for(Target("alive", "one", "", facet)) == probes
 
 
 class Clock:
