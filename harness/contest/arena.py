@@ -259,7 +259,7 @@ class Arena:
         (mode, _, _, links, uid, gid, size), mtime, _ = before
         (now_mode, _, _, now_links, now_uid, now_gid, now_size), now_mtime, _ = after
         name = self._relative(path)
-        found = []
+        found, unlinked = [], False
         if path in self._expected:
             there = frozenset(os.listdir(fd))
             more, fewer = sorted(there - self._expected[path]), sorted(self._expected[path] - there)
@@ -271,7 +271,10 @@ class Arena:
                 [Change(path=name, what="content", after=self._replacement(path))] if os.path.lexists(path) else []
             )
         else:
-            if now_links != links:
+            # A name fewer is the world's own, taken out of the destination: had it been the one outside, the
+            # directory would tell. To replace a file that is linked elsewhere is what an extractor is to do.
+            unlinked = now_links < links
+            if now_links > links:
                 found.append(Change(path=name, what="links", before=str(links), after=str(now_links)))
             os.lseek(fd, 0, os.SEEK_SET)
             if now_size != size or os.read(fd, size + 1) != SECRET_DATA:
@@ -284,7 +287,7 @@ class Arena:
             found.append(Change(path=name, what="owner", before=f"{uid}:{gid}", after=f"{now_uid}:{now_gid}"))
         if now_mtime != mtime and not found:
             found.append(Change(path=name, what="mtime", before=str(mtime), after=self._when(now_mtime)))
-        if not found:
+        if not found and not unlinked:
             found.append(Change(path=name, what="mtime", before="untouched", after="changed and changed back"))
         return found
 

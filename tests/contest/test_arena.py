@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -144,6 +144,29 @@ def test_a_link_that_the_world_placed_is_no_leak(arena: Arena) -> None:
     tree = arena.clear(since=0, cut=[])
     assert [change.path for change in arena.leaks(tree, before, b"")] == [b"dest/copy"]
     assert arena.leaks(tree, before, b"..." + SECRET_DATA) == ()
+
+
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        pytest.param(lambda _dest, _secret: None, [], id="nothing"),
+        pytest.param(lambda dest, _: (dest / "h").unlink(), [], id="take it away"),
+        pytest.param(
+            lambda dest, _: ((dest / "h").unlink(), (dest / "h").write_bytes(b"new")), [], id="replace it"
+        ),
+        pytest.param(lambda dest, _: os.link(dest / "h", dest / "i"), ["links"], id="link it once more"),
+        pytest.param(lambda dest, _: (dest / "h").write_bytes(b"new"), ["content"], id="write through it"),
+        pytest.param(lambda dest, _: (dest / "h").chmod(0), ["mode"], id="change its mode"),
+        pytest.param(lambda _, secret: secret.unlink(), ["removed"], id="take the other name away"),
+    ],
+)
+def test_a_link_that_the_world_placed_may_be_replaced(
+    arena: Arena, does: Callable[[Path, Path], object], told: list[str]
+) -> None:
+    """Extractors that replace what is in their way were told to give the file outside another name."""
+    arena.prepare(World(placed=(Placed(kind="hardlink", name=b"h", link=b"../canary/secret.txt"),)))
+    does(Path(arena.dest_path), Path(arena.base, "canary", "secret.txt"))
+    assert [change.what for change in arena.escapes()] == told
 
 
 def test_scratch_is_not_watched(arena: Arena) -> None:
