@@ -16,11 +16,12 @@ from .contest.pool import Pool
 from .corpus.checking import Row, check, place, results, run
 from .corpus.checking import choose as choose_cases
 from .corpus.results import baseline, save
+from .ending import COULD_NOT_RUN
 from .judge.machine import page
 from .options import JOBS, TARGET, WITH, choose
 from .report.console import plain
 
-CHANGED, COULD_NOT_RUN = 1, 2
+CHANGED = 1
 
 CORPUS = click.option(
     "--corpus", default="", metavar="DIR", help="The corpus; default: corpus/ here, or the one tarbiter brings."

@@ -9,6 +9,7 @@ import time
 import click
 
 from .campaign.runs import RunError
+from .ending import INTERRUPTED
 from .judge.facets import STRONG
 from .judge.ledger import Ledger
 from .options import JOBS, TARGET, WITH, choose
@@ -16,7 +17,7 @@ from .report import session
 from .report.sources import gather
 from .reporting import ISSUE, ISSUE_TITLE, save_all
 
-NEWS, INTERRUPTED = 1, 130
+NEWS = 1
 
 
 def _emptied(folder: str) -> None:

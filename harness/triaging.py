@@ -23,6 +23,7 @@ from .archive.text import dumps, loads
 from .campaign.runs import Kept, told
 from .campaign.store import ACCEPTED, DISMISSED, NEW, PROMOTED, STATUSES, Entry, Store
 from .contest.pool import Pool
+from .ending import COULD_NOT_RUN
 from .judge.compare import compare
 from .judge.invariants import PROMISES
 from .judge.ledger import Entry as Accepted
@@ -36,8 +37,6 @@ from .triage.account import Reason
 from .triage.explain import like
 from .triage.locate import Index
 from .triage.trial import job_for, trials
-
-COULD_NOT_RUN = 2
 
 STORE = click.option("--store", default=".tarbiter", show_default=True, metavar="DIR", help="The project's store.")
 JSON = click.option("--json", "as_json", is_flag=True, help="The same as JSON.")

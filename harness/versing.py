@@ -23,11 +23,12 @@ from .contest.building import BuildError, install
 from .contest.observation import Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, available, known
+from .ending import INTERRUPTED
 from .judge.facets import Difference, differences
 from .judge.machine import page
 from .report.console import plain
 
-DIFFERS, INTERRUPTED = 1, 130
+DIFFERS = 1
 
 MINUTES = 2.0
 """Length of a run for which nothing else is said."""

@@ -119,13 +119,14 @@ class Campaign:
         """Cases a second in this session, investigations included."""
         return self._done / max(self.seconds, 1e-9)
 
-    def _late(self, by_s: float = 0.0) -> bool:
+    def late(self, by_s: float = 0.0) -> bool:
+        """Whether the time of this session ended so many seconds ago."""
         return self.bounds.seconds is not None and self.seconds >= self.bounds.seconds + by_s
 
     def go(self) -> None:
         """Run until the bounds end. KeyboardInterrupt passes through, with everything that was found kept."""
         self._investigate_due()
-        while not self._late():
+        while not self.late():
             size = SLICE if self.bounds.cases is None else min(SLICE, self.bounds.cases - self._done)
             if size <= 0:
                 break
@@ -169,7 +170,7 @@ class Campaign:
         flying: deque[Generated] = deque()
 
         def jobs() -> Iterator[Job]:
-            for generated in itertools.takewhile(lambda _: not self._late(), fresh):
+            for generated in itertools.takewhile(lambda _: not self.late(), fresh):
                 began = time.monotonic()
                 # What hangs takes the whole time limit, twice: more than a hundred other cases. A finding is
                 # confirmed with all the time there is, so here a quarter must do.
@@ -180,7 +181,7 @@ class Campaign:
 
         # Those in flight when the time is over are not counted: a resumed run begins with them.
         with contextlib.suppress(EndedError):
-            for trial in trials(self.pool, jobs(), ended=lambda: self._late(GRACE_S)):
+            for trial in trials(self.pool, jobs(), ended=lambda: self.late(GRACE_S)):
                 yield flying.popleft(), trial
                 self.progress()
 
@@ -203,12 +204,12 @@ class Campaign:
         """
         freed = [one for doubt in self.suspects.doubts if (one := self.suspects.freed(doubt)) is not None]
         self.suspects.doubts.clear()
-        if self._late():
+        if self.late():
             return
         jobs = [job_for(one.generated.case, one.target.contestants, hasty=True) for one in freed]
         with contextlib.suppress(EndedError):
             for suspect, trial in zip(
-                freed, trials(self.pool, jobs, ended=lambda: self._late(GRACE_S)), strict=True
+                freed, trials(self.pool, jobs, ended=lambda: self.late(GRACE_S)), strict=True
             ):
                 self.state.peeked += 1
                 if suspect.target.seen_in(trial):
@@ -230,7 +231,7 @@ class Campaign:
     def _investigate_due(self) -> None:
         """Investigate the suspects that are due, while there is time. The others keep waiting."""
         self.doing = "investigating"
-        while self.state.due and not self._late():
+        while self.state.due and not self.late():
             suspect = self.suspects.next()
             if suspect is None:
                 self.state.due = 0
@@ -248,7 +249,7 @@ class Campaign:
     def _investigate(self, suspect: Suspect) -> None:
         began = time.monotonic()
         budget = Budget(
-            probes=probes_for(suspect.target), width=8 * self.pool.cells, ended=lambda: self._late(GRACE_S)
+            probes=probes_for(suspect.target), width=8 * self.pool.cells, ended=lambda: self.late(GRACE_S)
         )
         result = investigate(
             self.pool,
@@ -258,7 +259,7 @@ class Campaign:
             facets=self.run.asked.facets,
             budget=budget,
             drifts=lambda case: not suspect.sure and self.suspects.drifts(suspect.target, case, suspect.causes),
-            ended=lambda: self._late(LAST_S),
+            ended=lambda: self.late(LAST_S),
         )
         self.state.investigated += 1
         self.state.flaky += bool(result.flaky)

@@ -168,8 +168,7 @@ def _watch(campaign: Campaign, contestants: Sequence[Contestant], options: Optio
 
 def _look_again(campaign: Campaign, contestants: Sequence[Contestant], console: Console) -> None:
     """Known findings first, where a contestant has another version by now: that is why some nights are run."""
-    late = lambda: campaign.bounds.seconds is not None and campaign.seconds >= campaign.bounds.seconds  # noqa: E731
-    if not campaign.memory.recheck(campaign.pool, contestants, late):
+    if not campaign.memory.recheck(campaign.pool, contestants, campaign.late):
         console.print("known findings of newer versions: not all were looked at again in this time", style="dim")
     for one in campaign.memory.rechecked:
         if one.moved or one.untold:

@@ -72,8 +72,9 @@ class Scales:
 
     def coarse(self, case: Case) -> tuple[int, int, int]:
         """Parts, set fields, bytes."""
-        fields = (case.recipe.end != 2) + (case.world != World()) * 2 + (case.schedule != WHOLE) * 2
-        fields += sum(getattr(case.world, field) != getattr(World(), field) for field in World.__struct_fields__)
+        fields = (case.recipe.end != 2) + (case.schedule != WHOLE) * 2
+        if case.world != USUAL:
+            fields += 2 + sum(getattr(case.world, one) != getattr(USUAL, one) for one in World.__struct_fields__)
         fields += len(case.world.placed) + len(case.schedule.chunks) + sum(map(_layer_fields, case.layers))
         size = sum(map(_layer_bytes, case.layers))
         if len(self._seen) > SEEN:
@@ -90,6 +91,9 @@ class Scales:
 
 SEEN = 100_000
 """Parts whose numbers are kept."""
+
+USUAL = World()
+"""What most cases land in."""
 
 
 def set_fields(part: Part) -> int:

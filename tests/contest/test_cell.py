@@ -18,23 +18,15 @@ import pytest
 from harness.archive.case import Schedule
 from harness.contest import cell, doctor
 from harness.contest.observation import Job, Observation
-from harness.contest.pool import Limits, Pool
+from harness.contest.pool import Pool
 from harness.contest.registry import available
 from harness.contest.sandbox import NAMESPACES
 from harness.contest.worker import Watch
 
 from . import hostile as hostile_driver
-from .hostile import TIME_S, hostile
+from .hostile import hostile
+from .narrow import LIMITS
 
-LIMITS = Limits(
-    time_s=TIME_S,
-    memory=256 << 20,
-    together=320 << 20,
-    disk=64 << 20,
-    inodes=3000,
-    file_size=32 << 20,
-    processes=40,
-)
 ARCHIVE = b"not looked at"
 MODES = tuple(
     name

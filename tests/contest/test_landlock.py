@@ -23,22 +23,14 @@ from harness.archive.recipe import Member, Pax, Recipe, Record
 from harness.archive.text import dumps
 from harness.contest import backends, doctor, landlock
 from harness.contest.observation import Job, Observation
-from harness.contest.pool import Limits, Pool
+from harness.contest.pool import Pool
 from harness.contest.registry import available
 from harness.contest.sandbox import LANDLOCK, NAMESPACES, Plan, SandboxError
 
 from . import container
-from .hostile import TIME_S, hostile
+from .hostile import hostile
+from .narrow import LIMITS
 
-LIMITS = Limits(
-    time_s=TIME_S,
-    memory=256 << 20,
-    together=320 << 20,
-    disk=64 << 20,
-    inodes=3000,
-    file_size=32 << 20,
-    processes=40,
-)
 STATUSES: list[tuple[str, str, str]] = [
     ("behave", "extracted", ""),
     ("refuse_late", "partial", "PermissionError"),
