@@ -96,7 +96,7 @@ class Campaign:
         self.state = run.state
         self.statuses = Counter(run.state.statuses)
         self.new: list[Kept] = []
-        """The findings of this session that nobody knew, in the order they came."""
+        """The findings of this session that nobody knew, in the order they came, without cases and observations."""
         self.doing = "running"
         learned = run.learned
         self.novelty = Novelty(learned.young, learned.old)
@@ -284,7 +284,7 @@ class Campaign:
         what = self.memory.remember(kept)
         self.run.write(kept)
         if what == NEW:
-            self.new.append(kept)
+            self.new.append(msgspec.structs.replace(kept, case="", original="", observations=(), whole=()))
 
     def _checkpoint(self) -> None:
         self.search.trim()

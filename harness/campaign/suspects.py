@@ -8,6 +8,7 @@ can hide behind each other.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -48,10 +49,23 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     """A target of a case that nothing explains yet."""
 
     target: Target
-    generated: Generated
+    index: int
+    """The number of its case."""
+    packed: bytes
+    """Its case, compressed: hundreds wait, and one of 20,000 members takes 20 MB as it is, and 100 KB like this."""
     causes: frozenset[str]
     sure: bool = False
     """Whether it is to be investigated even when it is explained by now."""
+
+    @classmethod
+    def of(cls, target: Target, generated: Generated, found: frozenset[str]) -> Suspect:
+        """A target of a case whose causes are `found`."""
+        return cls(target=target, index=generated.index, packed=pack(generated), causes=found)
+
+    @property
+    def generated(self) -> Generated:
+        """Its case, made anew each time."""
+        return msgspec.json.decode(zlib.decompress(self.packed), type=Generated)
 
     @property
     def order(self) -> tuple[bool, int, int, int, str]:
@@ -60,7 +74,18 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
         What hangs comes last: each probe takes a time limit, for which a hundred others could be run.
         """
         slow = self.target.facet == "hung"
-        return slow, self.target.rank, len(self.causes), self.generated.index, repr(self.target)
+        return slow, self.target.rank, len(self.causes), self.index, repr(self.target)
+
+
+def pack(generated: Generated) -> bytes:
+    """A case as little memory. JSON, as its numbers may need more than 64 bits."""
+    return zlib.compress(msgspec.json.encode(generated), 1)
+
+
+def _shared(waiting: Iterable[Suspect]) -> list[Suspect]:
+    """The suspects, those of one case with the same bytes: what was read from disk has them once for each."""
+    seen: dict[bytes, bytes] = {}
+    return [msgspec.structs.replace(one, packed=seen.setdefault(one.packed, one.packed)) for one in waiting]
 
 
 def split(target: Target) -> Split:
@@ -99,7 +124,7 @@ class Suspects:
         self._known: dict[Split, list[frozenset[str]]] = {}
         for one in known:
             self.learn(one)
-        self.waiting = list(waiting)
+        self.waiting = _shared(waiting)
         self.doubts: list[Doubt] = []
         """Since the last look."""
         self.left_out = 0
@@ -123,10 +148,14 @@ class Suspects:
             return 0
         found = frozenset(causes(generated.case))
         taken = 0
+        packed = b""
         for number, target in enumerate(targets):
             sure = (generated.index * 31 + number) % RECHECK == RECHECK - 1
             if sure or not self.explained(target, found):
-                self.waiting.append(Suspect(target=target, generated=generated, causes=found, sure=sure))
+                packed = packed or pack(generated)
+                self.waiting.append(
+                    Suspect(target=target, index=generated.index, packed=packed, causes=found, sure=sure)
+                )
                 taken += 1
             elif (generated.index * 31 + number) % PEEK == 0:
                 self.doubts.append(Doubt(target, generated))
@@ -140,7 +169,7 @@ class Suspects:
         for variant, left in relieved(doubt.generated.case):
             if left and not self.explained(doubt.target, left):
                 generated = msgspec.structs.replace(doubt.generated, case=variant.case)
-                return Suspect(target=doubt.target, generated=generated, causes=left)
+                return Suspect.of(doubt.target, generated, left)
         return None
 
     def trim(self) -> None:

@@ -164,7 +164,8 @@ _LINES: tuple[tuple[int, str, tuple[Reach, ...]], ...] = (
     (2, "content: absolute, climbing, dots, slashes", (
         _names(b"/abs", b"//abs/b", b"/", b"//"), _names(b"../up", b"dir/../../up", b".."),
         _names(b"a/../b", b"a/./b", b"a//b"),
-        _names(b".", b"./", b"a/.", b"a//"), R("name.root"),
+        _names(b".", b"./", b"a/.", b"a//"), R("name.root"), R("name.out", use=("file", "dir")),
+        R("name.out", use=("symlink-below", "symlink-over")), R("name.out", use=("hardlink-over",)),
     )),
     (2, "content: backslash, drives, colon", (
         _names(b"a\\b", b"..\\up"), _names(b"C:", b"c:..", b"C:/x"), _names(b"\\\\?\\x", b"a:b"),
@@ -325,7 +326,8 @@ _LINES: tuple[tuple[int, str, tuple[Reach, ...]], ...] = (
         R("compressed.gzip", form=("wrong-crc", "wrong-size", "second-member-damaged")),
         R("compressed.gzip", form=("zeros-behind", "junk-behind")),
         R("compressed.gzip", form=("cut", "cut-trailer")),
-        R("compressed.gzip", form=("twice",)), R("compressed.zeros"), R("compressed.other"),
+        R("compressed.gzip", form=("twice",)), R("compressed.zeros", at=("behind",)),
+        R("compressed.zeros", at=("body",)), R("compressed.other"),
         R("compressed.other", form=("bomb",)),
     )),
     (6, "an archive as a file's body", (R("body.nested", aligned=(True,)), R("body.nested", aligned=(False,)))),
@@ -341,6 +343,7 @@ _LINES: tuple[tuple[int, str, tuple[Reach, ...]], ...] = (
         R("world.placed"), R("world.at-member", at=("name",)), R("world.at-member", at=("parent",)),
         R("world.at-member", at=("below",)), R("world.at-member", kind=("hardlink",)),
         R("world.at-member", kind=("symlink-out", "symlink-in", "dangling")),
+        R("world.at-member", kind=("symlink-to-secret", "dangling-out")),
     )),
     (8, "worlds: umask, locale, mode of the destination", (
         R("world.umask"), R("world.locale"), R("world.destination-mode"),

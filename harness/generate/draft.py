@@ -5,6 +5,7 @@ Names come from a small pool, so that members collide, nest, replace and link to
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -35,6 +36,12 @@ NAMES = (
 SIZES = (0, 1, 5, 511, 512, 513, 1024, 3000)
 """Bytes of ordinary bodies: around one block, and more than one."""
 
+INNER = -1
+"""The size that stands for a body that is an archive: who loses his place in the stream reads its members."""
+
+BODIES = (*SIZES, INNER)
+"""What ordinary bodies can be."""
+
 CARRIERS = ("name", "prefix", "pax", "gnu")
 """What can carry a member's name: the header's field, its prefix, a pax record, a GNU long name."""
 
@@ -43,6 +50,14 @@ def body(size: int, salt: int = 0) -> bytes:
     """`size` bytes of text in which every line says where it is."""
     line = b"%03d 0123456789abcdef0123456789abcdef\n" % (salt % 1000)
     return (line * (size // len(line) + 1))[:size]
+
+
+@functools.cache
+def inner() -> bytes:
+    """The blocks of two members, without an end."""
+    return encode_bytes(
+        Recipe((Member(name=b"inner", data=b"inner\n"), Member(kind="symlink", name=b"il", linkname=b"a")), 0)
+    )
 
 
 _SPECIAL: dict[str, tuple[str, ...]] = {
@@ -161,11 +176,11 @@ class Draft:
 
 
 def ordinary(kind: MemberKind, name: bytes, size: int, link: bytes = b"") -> Member:
-    """A member as anybody would write it."""
+    """A member as anybody would write it. `size`: bytes of a file's body, or INNER."""
     if kind == "dir":
         return Member(kind="dir", name=name.rstrip(b"/") + b"/")
     if kind in ("symlink", "hardlink"):
         return Member(kind=kind, name=name, linkname=link or b"a")
     if kind == "file":
-        return Member(name=name, data=body(size, len(name)))
+        return Member(name=name, data=inner() if size == INNER else body(size, len(name)))
     return Member(kind=kind, name=name)

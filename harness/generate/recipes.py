@@ -16,7 +16,7 @@ import msgspec
 from ..archive.case import Case
 from ..archive.recipe import Long, Member, MemberKind, Part, Pax, Record
 from .choices import ByteChoices, Choices, below, chance, pick, seeded, sums, weighted
-from .draft import NAMES, SIZES, Draft, body, ordinary
+from .draft import BODIES, NAMES, SIZES, Draft, body, ordinary
 from .features import FEATURES, Feature, apply
 
 SWARM = 64
@@ -69,7 +69,7 @@ def tree(choices: Choices, *, largest: int = 6) -> list[Part]:
             link = pick(choices, files)
         elif kind == "symlink":
             link = pick(choices, NAMES).rpartition(b"/")[2]
-        parts.append(ordinary(kind, name, pick(choices, SIZES), link))
+        parts.append(ordinary(kind, name, pick(choices, BODIES), link))
         if kind == "file":
             files.append(name)
     return parts

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ..archive.case import Case
 from ..archive.recipe import Part, Recipe
-from .draft import NAMES, SIZES, Draft, ordinary
+from .draft import BODIES, NAMES, Draft, ordinary
 from .features import FEATURES, apply
 from .recipes import KINDS
 
@@ -24,7 +24,7 @@ def members(draw: st.DrawFn) -> Part:
     """One ordinary member; shrinks towards an empty file called `a`."""
     # Every kind makes the same draws: the one that makes the fewest would count as the simplest.
     kind, name = draw(st.sampled_from(KINDS)), draw(st.sampled_from(NAMES))
-    size, link = draw(st.sampled_from(SIZES)), draw(st.sampled_from(NAMES))
+    size, link = draw(st.sampled_from(BODIES)), draw(st.sampled_from(NAMES))
     return ordinary(kind, name, size if kind == "file" else 0, link)
 
 

@@ -87,7 +87,7 @@ def test_a_case_that_waits_may_hold_any_number(tmp_path: Path) -> None:
     )
     target = Target("disagreement", "one", "other", "types")
     run = Run.create(str(tmp_path / "run"), ASKED)
-    run.learned.waiting = [Suspect(target=target, generated=large, causes=frozenset(("file mtime",)))]
+    run.learned.waiting = [Suspect.of(target, large, frozenset(("file mtime",)))]
     run.checkpoint()
     run.close()
     again = Run.resume(str(tmp_path / "run"))

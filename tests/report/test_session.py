@@ -21,7 +21,7 @@ PROGRAM = [
     "harness",
     "fuzz",
     "--seed",
-    "13",
+    "8",
     "--with",
     "extractor-compat,tarfile-fully-trusted",
 ]

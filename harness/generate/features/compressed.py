@@ -12,7 +12,7 @@ import functools
 import zlib
 
 from ...archive.layers import Layer, wrap
-from ...archive.recipe import Raw
+from ...archive.recipe import BLOCK, Member, Raw
 from ..draft import Draft
 from . import feature
 
@@ -76,9 +76,13 @@ def compressed__gzip(draft: Draft, form: str) -> None:
     draft.wrap = functools.partial(in_gzip, form)
 
 
-@feature("6 compression", 2, zeros=(1 << 20, 16 << 20, 128 << 20))
-def compressed__zeros(draft: Draft, zeros: int) -> None:
-    """Zeros behind the archive that gzip makes a thousandth of: a bomb, for who counts (CVE-2026-59873)."""
+@feature("6 compression", 2, zeros=(1 << 20, 16 << 20, 96 << 20), at=("body", "behind"))
+def compressed__zeros(draft: Draft, zeros: int, at: str) -> None:
+    """Zeros in a body or behind the end, a thousandth in gzip: a bomb, for who counts (CVE-2026-59873)."""
+    if at == "body":
+        draft.parts.append(Member(name=b"zeros", size=zeros))
+        draft.end = 0
+        zeros += 2 * BLOCK  # the end is zeros too
     draft.wrap = lambda _data: (Layer(zeros=zeros),)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...archive.case import CANARY, HOLDER, SECRET, SIBLING
-from ...archive.recipe import Long, Member, Part, Pax, Record
+from ...archive.recipe import Long, Member, MemberKind, Part, Pax, Record
 from ..draft import CARRIERS, Draft, ordinary
 from . import WHERE, feature
 
@@ -252,6 +252,42 @@ def name__content_related(draft: Draft, content: bytes, kinds: str) -> None:
         draft.parts.append(Member(name=b"soft/below", data=b"below\n"))
     else:
         draft.parts.append(Member(name=content.rstrip(b"/")[:90] + b"/below", data=b"below\n"))
+
+
+WAYS = (
+    b"../", b"./../", b"dir/../../", b"a/b/../../../", b".//..//", b"../dest/../", b"/../", HOLDER + b"/",
+    b"/" + HOLDER + b"/", b"//" + HOLDER + b"/", b"/." + HOLDER + b"/", b"/dest/.." + HOLDER + b"/", b"c:../",
+    b"c:/../", b"c:" + HOLDER + b"/", b"/c:" + HOLDER + b"/", b"..\\", b"dir\\..\\..\\", b"dir/..\\../", b"\\",
+)  # fmt: skip
+"""Ways from the destination to the directory that holds it, as whoever cleans names misses one or the other."""
+
+AIMS = (CANARY + b"/new", CANARY + b"/" + SECRET, SIBLING + b"/new", SIBLING + b"/" + SECRET, b"new")
+"""Where they lead then: a new file, one that is there, both in a neighbour that begins like the destination."""
+
+USES = ("file", "dir", "symlink-below", "hardlink-over", "symlink-over")
+"""A name that leads out, or a link that does and what is written through it."""
+
+
+@feature("2 content", 8, way=WAYS, aim=AIMS, use=USES, carrier=("name", "pax", "gnu"), inside=(b"", b"dir/"))
+def name__out(draft: Draft, way: bytes, aim: bytes, use: str, carrier: str, inside: bytes) -> None:
+    """A name or a link that leads out of the destination, and what is written there."""
+    out = way + aim
+    if use in ("file", "dir"):
+        draft.parts.append(ordinary("dir" if use == "dir" else "file", b"in", 5))
+        draft.carry(len(draft.parts) - 1, out, carrier)
+        return
+    link = inside + b"way-out"
+    kind: MemberKind = "hardlink" if use == "hardlink-over" else "symlink"
+    below = use == "symlink-below"
+    target = out.rpartition(b"/")[0] if below else out
+    if carrier == "pax":
+        draft.parts.append(Pax(records=(Record(b"linkpath", target),)))
+    elif carrier == "gnu":
+        draft.parts.append(Long(kind="long-link", text=target))
+    draft.parts += [
+        Member(kind=kind, name=link, linkname=target[:100]),
+        Member(name=link + b"/below" if below else link, data=b"written through\n"),
+    ]
 
 
 ROOTS = (b".", b"./", b"", b"/", b"dir/..", b"./.")

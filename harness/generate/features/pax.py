@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from ...archive.encode import encode_bytes, record_bytes
-from ...archive.recipe import BLOCK, End, Long, Member, Number, Part, Pax, Recipe, Record
+from ...archive.encode import record_bytes
+from ...archive.recipe import BLOCK, End, Long, Member, Number, Part, Pax, Record
 from ..draft import Draft, body
+from ..draft import inner as archive
 from . import WHERE, feature
 
 VALUES = (
@@ -189,14 +190,11 @@ def pax__twice(draft: Draft, key: bytes, split: bool, where: int) -> None:
 SIZES = ("smaller", "larger", "header-0", "header-huge", "header-short", "zero", "by-one", "header-negative", "raw")
 
 
-@feature("4 size", 12, form=SIZES, inner=(False, True), carrier=("pax", "pax-global", "pax-solaris"), where=WHERE)
+@feature("4 size", 16, form=SIZES, inner=(False, True), carrier=("pax", "pax-global", "pax-solaris"), where=WHERE)
 def pax__size(draft: Draft, form: str, inner: bool, carrier: str, where: int) -> None:
     """A pax size unlike the header's, with a body of data or of headers (CVE-2025-62518)."""
     place = draft.place(where, "file")
-    nested = encode_bytes(
-        Recipe((Member(name=b"inner", data=b"inner\n"), Member(kind="symlink", name=b"il", linkname=b"a")), 0)
-    )
-    data = nested if inner else body(1536)
+    data = archive() if inner else body(1536)
     stated = {"smaller": len(data) - 512, "larger": len(data) + 512, "zero": 0, "by-one": len(data) - 1}.get(
         form, len(data)
     )

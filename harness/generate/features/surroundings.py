@@ -104,7 +104,10 @@ def world__placed(draft: Draft, placed: tuple[Placed, ...]) -> None:
     draft.world = msgspec.structs.replace(draft.world, placed=placed)
 
 
-PLACED = ("file", "dir", "full-dir", "symlink-out", "symlink-in", "dangling", "fifo", "hardlink", "read-only-dir")
+PLACED = (
+    "file", "dir", "full-dir", "symlink-out", "symlink-in", "symlink-to-secret", "dangling", "dangling-out", "fifo",
+    "hardlink", "read-only-dir",
+)  # fmt: skip
 
 
 @feature("8 worlds", 9, kind=PLACED, at=("name", "parent", "below", "link-target"), where=WHERE)
@@ -118,11 +121,14 @@ def world__at_member(draft: Draft, kind: str, at: str, where: int) -> None:
         name += b"/below"
     elif at == "link-target":
         name = (member.linkname or name).strip(b"/")
+    out = b"../" * (1 + name.count(b"/")) + CANARY
     placed = {
         "file": Placed(kind="file", name=name, data=b"old\n"),
         "dir": Placed(kind="dir", name=name),
         "full-dir": Placed(kind="file", name=name + b"/old", data=b"old\n"),
-        "symlink-out": Placed(kind="symlink", name=name, link=b"../" * (1 + name.count(b"/")) + CANARY),
+        "symlink-out": Placed(kind="symlink", name=name, link=out),
+        "symlink-to-secret": Placed(kind="symlink", name=name, link=out + b"/" + SECRET),
+        "dangling-out": Placed(kind="symlink", name=name, link=out + b"/new"),
         "symlink-in": Placed(kind="symlink", name=name, link=b"elsewhere"),
         "dangling": Placed(kind="symlink", name=name, link=b"nothing"),
         "fifo": Placed(kind="fifo", name=name),

@@ -7,7 +7,7 @@ import msgspec
 from ...archive.encode import encode_bytes
 from ...archive.recipe import BLOCK, End, Long, Part, Pax, Raw, Recipe, Record
 from ..choices import Choices, below, chance, pick
-from ..draft import NAMES, SIZES, ordinary
+from ..draft import BODIES, NAMES, ordinary
 from . import Work, mutator, place, weight
 
 NESTED_BYTES = 64 * 1024
@@ -26,7 +26,7 @@ def group(parts: tuple[Part, ...] | list[Part], start: int) -> list[Part]:
 def part__insert(work: Work, choices: Choices) -> bool:
     """An ordinary member comes in."""
     kind = pick(choices, ("file", "dir", "symlink", "hardlink"))
-    new = ordinary(kind, pick(choices, NAMES), pick(choices, SIZES), pick(choices, NAMES))  # type: ignore[arg-type]  # a MemberKind
+    new = ordinary(kind, pick(choices, NAMES), pick(choices, BODIES), pick(choices, NAMES))  # type: ignore[arg-type]  # a MemberKind
     return work.insert(below(choices, len(work.parts) + 1), new)
 
 

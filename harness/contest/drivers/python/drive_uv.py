@@ -24,6 +24,27 @@ ASKS = (
 )
 
 
+INTERPRETER: "dict[str, bytes]" = {}
+"""What uv caches about the Python it is called with: to ask anew takes three times as long as all the rest."""
+
+
+def known(cache: str) -> None:
+    """Put into a fresh cache what was learned of the interpreter."""
+    for name, data in INTERPRETER.items():
+        path = os.path.join(cache, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+
+
+def learned(cache: str) -> None:
+    """Remember what this version of uv wrote down of the interpreter: never what it made of an archive."""
+    for path in glob.glob(f"{cache}/interpreter-v*/**", recursive=True):
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                INTERPRETER[os.path.relpath(path, cache)] = file.read()
+
+
 def extract(order: Order) -> None:
     """Have it unpacked into a fresh cache, and move what is there to the destination."""
     with anchored(order["archive"]) as path, tempfile.TemporaryDirectory() as folder:
@@ -31,9 +52,12 @@ def extract(order: Order) -> None:
         with open(path, "rb") as plain, gzip.open(sdist, "wb", compresslevel=1) as packed:
             shutil.copyfileobj(plain, packed)
         cache = os.path.join(folder, "cache")
+        known(cache)
         command = [UV, *ASKS, "--cache-dir", cache, "--target", os.path.join(folder, "target"), sdist]
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # uv, in a cell
         said = done.stderr.decode("utf-8", "backslashreplace").replace(folder, "{tmp}")
+        if not INTERPRETER:
+            learned(cache)
         if done.returncode < 0:
             os.abort()  # it crashed, and so does its driver
         unpacked = glob.glob(f"{cache}/sdists-v*/path/*/*/src")
