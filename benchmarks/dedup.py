@@ -33,8 +33,9 @@ from harness.archive.cases import bare
 from harness.archive.cases import load as load_case
 from harness.archive.recipe import RecipeError
 from harness.archive.text import dumps, loads
+from harness.campaign.aspects import of_trial
 from harness.campaign.runs import write
-from harness.campaign.versus import LIMITS, Change, identity, of_trial
+from harness.campaign.versus import LIMITS, Change, identity
 from harness.contest.pool import Pool
 from harness.contest.registry import Contestant
 from harness.ending import verdicts_kept

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from .archive.case import Case
 from .archive.text import loads
+from .campaign.aspects import aspects
 from .campaign.reopening import SEEN
 from .campaign.runs import RunError
 from .campaign.store import Store
-from .campaign.versus import LIMITS, aspects
+from .campaign.versus import LIMITS
 from .contest.building import BuildError, install
 from .contest.observation import Observation
 from .contest.pool import Pool

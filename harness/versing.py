@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from .archive.text import loads
+from .campaign.aspects import Aspect, Pair
 from .campaign.health import WITNESSES, check
 from .campaign.runs import RunError, environment, write
-from .campaign.versus import LIMITS, Aspect, Change, Pair, Progress, Versus, chain, grouped
+from .campaign.versus import LIMITS, Change, Progress, Versus, chain, grouped
 from .contest.building import BuildError, install
 from .contest.observation import Observation
 from .contest.pool import Pool
@@ -157,6 +158,7 @@ def _contestant(word: str, *, installing: bool) -> Contestant:
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help=f"How long; default: {MINUTES:g}.")
 @click.option("--cases", type=click.IntRange(1), help="Stop after so many cases.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same archives.")
+@click.option("--guided", is_flag=True, help="Mutate what showed something new, as tarbiter fuzz does.")
 @click.option(
     "--jobs", "cells", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
 )
@@ -168,6 +170,7 @@ def versus_command(
     minutes: float | None,
     cases: int | None,
     seed: int,
+    guided: bool,
     cells: int | None,
     installing: bool,
     output: str | None,
@@ -200,7 +203,7 @@ def versus_command(
             raise RunError("versus", f"the health check failed, so nothing was run: {'; '.join(faults)}")
         seconds = minutes * 60 if minutes is not None else None if cases is not None else MINUTES * 60
         console = Console(stderr=True, highlight=False)
-        run = Versus(pool, chain(names), seed)
+        run = Versus(pool, chain(names), seed, guided=guided)
         run.tell = _Line(run, console)
         interrupted = _run(run, console, cases, seconds, output)
         found = Found(

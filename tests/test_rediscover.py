@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.rediscover.bugs import Bug, groups, load, pairs
 from benchmarks.rediscover.campaigns import Campaign, Hit, hits, loaded, path_of, save
 from benchmarks.rediscover.oracles import ORACLES, confirms
-from benchmarks.rediscover.report import Result, markdown, plot, write_report
+from benchmarks.rediscover.report import Result, curve, markdown, plot, write_report
 from harness.archive.case import CANARY, Case, Placed, World
 from harness.archive.recipe import Long, Member, Part, Pax, Recipe, Record
 from harness.archive.text import dumps
-from harness.campaign.versus import Aspect, Change, Pair
+from harness.campaign.aspects import Aspect, Pair
+from harness.campaign.versus import Change
 from harness.contest.observation import Change as Outside
 from harness.contest.observation import Node, Observation, Status
 
@@ -255,8 +257,20 @@ def test_the_report(tmp_path: Path) -> None:
     assert "1 of 1 bugs found (1 within 100,000 cases, 0 by every seed)" in text
     assert "some seeds" in text
     assert "not looked for" in text
-    assert "<path" in plot(results)
+    assert plot(results).count("without guidance") == 1
+    assert "with guidance" not in plot(results)
     write_report(tmp_path, results)
     page = (tmp_path / "report.html").read_text()
     assert "some-seeds" in page
     assert "kind = &#34;symlink&#34;" in page
+
+
+def test_the_plot_tells_guidance_from_none() -> None:
+    """Each curve counts a bug by the share of its own seeds that found it."""
+    plain, guided = campaign(HIT), msgspec.structs.replace(campaign(HIT), guided=True)
+    results = [Result(bug=BUGS["CVE-2021-38511"], campaigns=(plain, campaign(seed=2), guided))]
+    assert curve(results, guided=False) == [(HIT.cases, 0.5)]
+    assert curve(results, guided=True) == [(HIT.cases, 1.0)]
+    drawn = plot(results)
+    assert ">with guidance<" in drawn
+    assert ">without guidance<" in drawn

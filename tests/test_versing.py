@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.archive.text import loads
-from harness.campaign.versus import Aspect
+from harness.campaign.aspects import Aspect
 from harness.cli import main
 from harness.versing import sentence
 

@@ -3,6 +3,7 @@
     python -m benchmarks.rediscover --verify [--only PACKAGE|BUG ...]
     python -m benchmarks.rediscover --reach [--cases 20000] [--minutes 3] [--only PACKAGE|BUG ...]
     python -m benchmarks.rediscover [--seeds 3] [--minutes 10] [--only PACKAGE|BUG ...] [--install] [-o DIR]
+    python -m benchmarks.rediscover --guidance both
 
 For every bug of `bugs.toml` the release that has it and the first one that has not are contestants of one
 campaign, with the default generator, no seed from the corpus, the same for all; bugs of one package share one.
@@ -18,6 +19,7 @@ Exit code: 0 all that was looked for was found by some seed, 1 not all, 2 nothin
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -34,6 +36,8 @@ from .reach import reach
 from .report import Result, write_report
 from .verify import verify
 
+GUIDANCE = {"off": (False,), "on": (True,), "both": (False, True)}
+
 DEFAULT = Path("runs") / "rediscover"
 
 
@@ -45,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--seeds", type=int, default=3, help="how many seeds (3)")
     found.add_argument("--minutes", type=float, default=10.0, help="budget of each campaign and seed (10)")
     found.add_argument("--cases", type=int, help="and no more cases than these")
+    found.add_argument(
+        "--guidance",
+        choices=GUIDANCE,
+        default="off",
+        help="off (each case from the seed alone), on (what showed something new is mutated), or both in turn",
+    )
     found.add_argument("--only", action="append", default=[], help="a package's contestant, or a bug's id")
     found.add_argument("--jobs", type=int, default=1, help="cells of each campaign (1)")
     found.add_argument("--install", action="store_true", help="install the releases that are missing")
@@ -68,7 +78,7 @@ def wanted(bugs: tuple[Bug, ...], only: list[str]) -> tuple[Bug, ...]:
 def run_group(
     bugs: tuple[Bug, ...], here: dict[str, Contestant], arguments: argparse.Namespace, seeds: range
 ) -> list[Campaign]:
-    """The campaigns of one package, one for each seed."""
+    """The campaigns of one package, one for each seed and kind of guidance."""
     named = {name: here[name] for bug in bugs for name in (bug.vulnerable, bug.fixed)}
     done = []
     witnesses = [one for one in available(WITNESSES) if one.name not in named]
@@ -76,12 +86,12 @@ def run_group(
         faults = [f"{one.name}: {one.fault}" for one in check(pool) if one.fault]
         if faults:
             raise SystemExit(f"the health check failed: {'; '.join(faults)}")
-        for seed in seeds:
-            path = path_of(arguments.output, bugs[0].group, seed, guided=False)
+        for guided, seed in itertools.product(GUIDANCE[arguments.guidance], seeds):
+            path = path_of(arguments.output, bugs[0].group, seed, guided=guided)
             fresh = Campaign(
                 group=bugs[0].group,
                 seed=seed,
-                guided=False,
+                guided=guided,
                 budget_s=arguments.minutes * 60,
                 bugs=tuple(bug.id for bug in bugs),
                 contestants={name: one.version for name, one in named.items()},
@@ -90,7 +100,8 @@ def run_group(
             done.append(campaign)
             if campaign.done or arguments.report:
                 continue
-            say(f"{campaign.group} seed {seed}: {len(bugs)} bugs, {len(named)} releases")
+            how = "guided" if guided else "unguided"
+            say(f"{campaign.group} seed {seed}, {how}: {len(bugs)} bugs, {len(named)} releases")
             keep = lambda campaign=campaign, path=path: save(path, campaign)  # noqa: E731
             advance(pool, campaign, bugs, save=keep, tell=say, most=arguments.cases)
             state = campaign.progress

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness.campaign.versus import Change, Pair
+from harness.campaign.aspects import Pair
+from harness.campaign.versus import Change
 from harness.contest.building import BuildError, Say, install
 from harness.contest.registry import Contestant, RegistryError, known
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness.campaign.runs import write
-from harness.campaign.versus import SLICE, Change, Progress, Versus
+from harness.campaign.versus import SLICE, Change, Left, Progress, Versus
 from harness.contest.pool import Pool
 
 from .bugs import Bug, pairs
@@ -43,6 +43,8 @@ class Campaign(msgspec.Struct, kw_only=True):
     contestants: dict[str, str] = {}
     """Name to version."""
     progress: Progress = msgspec.field(default_factory=Progress)
+    left_over: Left = msgspec.field(default_factory=Left)
+    """What the run goes on with."""
     changes: list[Change] = []
     hits: list[Hit] = []
     done: bool = False
@@ -88,7 +90,15 @@ def advance(
     most: int | None = None,
 ) -> None:
     """Run a campaign to its end: all bugs found, its budget over, or `most` cases run."""
-    run = Versus(pool, pairs(tuple(bugs)), campaign.seed, changes=campaign.changes, progress=campaign.progress)
+    run = Versus(
+        pool,
+        pairs(tuple(bugs)),
+        campaign.seed,
+        changes=campaign.changes,
+        progress=campaign.progress,
+        left=campaign.left_over,
+        guided=campaign.guided,
+    )
     campaign.changes = run.changes
     while campaign.left and run.seconds < campaign.budget_s and (most is None or run.state.cases < most):
         for change in run.go(cases=run.state.cases + SLICE, seconds=campaign.budget_s):

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from harness.archive.text import dumps
-from harness.campaign.versus import LIMITS, Change, of_trial
+from harness.campaign.aspects import of_trial
+from harness.campaign.versus import LIMITS, Change
 from harness.contest.pool import Pool
 from harness.contest.registry import Contestant
 from harness.generate.recipes import Generated, cases

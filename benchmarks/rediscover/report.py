@@ -24,7 +24,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     bug: Bug
     campaigns: tuple[Campaign, ...] = ()
-    """One for each seed."""
+    """One for each seed, with guidance and without."""
     why_not: str = ""
     """Why it was not looked for; empty: it was."""
 
@@ -83,38 +83,37 @@ SHOWN = 12
 """Parts of a recipe that is printed."""
 
 
-def curve(results: list[Result]) -> list[tuple[int, float]]:
-    """Points (cases, bugs found by then, a mean over the seeds)."""
-    looked = [result for result in results if not result.why_not]
-    seeds = max((len(result.campaigns) for result in looked), default=0)
-    times = sorted(hit.cases for result in looked for hit in result.hits)
-    return [(cases, (number + 1) / seeds) for number, cases in enumerate(times)]
+def curve(results: list[Result], *, guided: bool) -> list[tuple[int, float]]:
+    """Points (cases, bugs found by then: each counts by its share of seeds), of the campaigns of one kind."""
+    times = []
+    for result in results:
+        ran = [one for one in result.campaigns if one.guided == guided]
+        times += [(hit.cases, 1 / len(ran)) for one in ran for hit in one.hits if hit.bug == result.bug.id]
+    found, points = 0.0, []
+    for cases, share in sorted(times):
+        found += share
+        points.append((cases, found))
+    return points
 
+
+KINDS = (("without", False), ("with", True))
 
 WIDE, HIGH, EDGE = 640, 260, 44
 
 
 def plot(results: list[Result]) -> str:
-    """Bugs found over cases, as SVG; cases on a scale of powers of ten."""
-    points = curve(results)
+    """Bugs found over cases, as SVG, with guidance and without; cases on a scale of powers of ten."""
+    curves = {kind: points for kind, guided in KINDS if (points := curve(results, guided=guided))}
     total = sum(not result.why_not for result in results)
-    if not points or not total:
+    if not curves or not total:
         return ""
-    decades = max(1, math.ceil(math.log10(max(LIMIT, *(cases for cases, _ in points)))))
+    most = max(cases for points in curves.values() for cases, _ in points)
+    decades = max(1, math.ceil(math.log10(max(LIMIT, most))))
 
     def at(cases: float, found: float) -> tuple[float, float]:
         across = math.log10(max(cases, 1)) / decades
         return EDGE + across * (WIDE - 2 * EDGE), HIGH - EDGE - found / total * (HIGH - 2 * EDGE)
 
-    path, last = [f"M{EDGE},{HIGH - EDGE}"], 0.0
-    for cases, found in points:
-        x, y = at(cases, last)
-        path.append(f"L{x:.1f},{y:.1f}")
-        x, y = at(cases, found)
-        path.append(f"L{x:.1f},{y:.1f}")
-        last = found
-    x, y = at(10**decades, last)
-    path.append(f"L{x:.1f},{y:.1f}")
     lines = []
     for power in range(decades + 1):
         x, _ = at(10**power, 0)
@@ -124,9 +123,19 @@ def plot(results: list[Result]) -> str:
         _, y = at(1, share * total)
         lines.append(f'<line x1="{EDGE}" y1="{y:.1f}" x2="{WIDE - EDGE}" y2="{y:.1f}"/>')
         lines.append(f'<text x="{EDGE - 6}" y="{y + 4:.1f}" text-anchor="end">{share * total:.0f}</text>')
+    for number, (kind, points) in enumerate(curves.items()):
+        steps, last = [f"M{EDGE},{HIGH - EDGE}"], 0.0
+        for cases, found in [*points, (10**decades, points[-1][1])]:
+            for height in (last, found):
+                x, y = at(cases, height)
+                steps.append(f"L{x:.1f},{y:.1f}")
+            last = found
+        y = EDGE + 14 + 16 * number
+        lines.append(f'<path class="{kind}" d="{" ".join(steps)}"/>')
+        lines.append(f'<path class="{kind}" d="M{EDGE + 10},{y - 4} h24"/>')
+        lines.append(f'<text x="{EDGE + 40}" y="{y}">{kind} guidance</text>')
     return (
         f'<svg viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="bugs found over cases">{"".join(lines)}'
-        f'<path d="{" ".join(path)}"/>'
         f'<text x="{WIDE / 2}" y="{HIGH - 6}" text-anchor="middle">cases, of one seed</text></svg>'
     )
 
@@ -145,7 +154,8 @@ pre { font-size: 12px; overflow-x: auto; margin: .3rem 0; } .dim { color: var(--
 .all-seeds, .some-seeds { color: var(--good); } .not-found { color: var(--bad); }
 svg { max-width: 720px; width: 100%; } svg line { stroke: var(--line); }
 svg text { font-size: 11px; fill: var(--dim); }
-svg path { fill: none; stroke: var(--good); stroke-width: 2; }
+svg path { fill: none; stroke: var(--good); stroke-width: 2; } svg path.with { stroke: var(--bad);
+  stroke-dasharray: 6 3; }
 </style>
 <h1>Rediscovery</h1>
 <p>{{ summary }}</p>
@@ -162,9 +172,10 @@ row.cases }}<td>{{ row.seconds }}<td>{{ row.named }}</tr>
 <p>Causes: {{ row.causes }}</p><pre>{{ row.recipe }}</pre>{% else %}<p class="not-found">Not found.</p>{% endif %}
 {% endfor %}
 <h2>What was run</h2>
-<div class="wide"><table><tr><th>campaign<th>seed<th>cases<th>seconds<th>changes<th>crashed, hung, over limit
-<th>retried<th>cells replaced</tr>
-{% for one in campaigns %}<tr><td>{{ one.group }}<td>{{ one.seed }}<td>{{ one.progress.cases }}<td>{{
+<div class="wide"><table><tr><th>campaign<th>seed<th>guidance<th>cases<th>seconds<th>changes
+<th>crashed, hung, over limit<th>retried<th>cells replaced</tr>
+{% for one in campaigns %}<tr><td>{{ one.group }}<td>{{ one.seed }}<td>{{ guidance(one)
+}}<td>{{ one.progress.cases }}<td>{{
 "%.0f" | format(one.progress.seconds) }}<td>{{ one.changes | length }}<td>{{ ends(one) }}<td>{{ one.progress.retried
 }}<td>{{ one.restarts }}</tr>
 {% endfor %}</table></div></html>
@@ -185,6 +196,11 @@ def summary(results: list[Result]) -> str:
         f"{len(results) - len(looked)} more are not looked for. The causes name the right field in {named} of "
         f"{hits} findings."
     )
+
+
+def guidance(campaign: Campaign) -> str:
+    """Whether it had guidance."""
+    return "on" if campaign.guided else "off"
 
 
 def ends(campaign: Campaign) -> str:
@@ -209,15 +225,14 @@ def markdown(results: list[Result]) -> str:
         said = one.why_not or one.causes
         cells = (one.bug.id, where, one.verdict, one.cases, one.seconds, one.named, said)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    rows += [
-        "",
-        "| campaign | seed | cases | seconds | changes | crashed, hung, over limit | retried | cells replaced |",
-    ]
-    rows.append("| --- |" + " --- |" * 7)
+    counts = "cases | seconds | changes | crashed, hung, over limit | retried | cells replaced"
+    rows += ["", f"| campaign | seed | guidance | {counts} |"]
+    rows.append("| --- |" + " --- |" * 8)
     for run in campaigns(results):
         state = run.progress
         numbers = (
             run.seed,
+            guidance(run),
             state.cases,
             f"{state.seconds:.0f}",
             len(run.changes),
@@ -235,7 +250,7 @@ def markdown(results: list[Result]) -> str:
 
 def campaigns(results: list[Result]) -> list[Campaign]:
     """Every campaign once."""
-    found = {(one.group, one.seed): one for result in results for one in result.campaigns}
+    found = {(one.group, one.seed, one.guided): one for result in results for one in result.campaigns}
     return list(found.values())
 
 
@@ -244,6 +259,11 @@ def write_report(folder: Path, results: list[Result]) -> None:
     (folder / "report.md").write_text(markdown(results), encoding="utf-8")
     template = Environment(autoescape=True).from_string(PAGE)
     page = template.render(
-        results=results, summary=summary(results), plot=plot(results), campaigns=campaigns(results), ends=ends
+        results=results,
+        summary=summary(results),
+        plot=plot(results),
+        campaigns=campaigns(results),
+        ends=ends,
+        guidance=guidance,
     )
     (folder / "report.html").write_text(page, encoding="utf-8")

@@ -15,7 +15,8 @@ import msgspec
 from harness.archive.case import Case
 from harness.archive.recipe import Long, Member, Part, Recipe
 from harness.archive.text import dumps, loads
-from harness.campaign.versus import LIMITS, Change, Pair, Versus, identity, of_trial
+from harness.campaign.aspects import Pair, of_trial
+from harness.campaign.versus import LIMITS, Change, Versus, identity
 from harness.contest.pool import Pool
 from harness.contest.registry import Contestant
 from harness.generate.recipes import Generated

@@ -28,7 +28,7 @@ from .learned import Learned
 from .memory import NEW, Memory
 from .novelty import Novelty, features
 from .runs import Kept, Run
-from .search import Search
+from .search import FINDING_WORTH, Search
 from .suspects import Known, Suspect, Suspects, splits
 
 SLICE = 256
@@ -48,9 +48,6 @@ GRACE_S = 20.0
 
 LAST_S = 40.0
 """Seconds until the investigation in flight is given up, whatever hangs in it: its suspect waits for `--resume`."""
-
-FINDING_WORTH = 32
-"""What a new signature adds to the worth of the case that showed it."""
 
 
 def probes_for(target: Target) -> int:

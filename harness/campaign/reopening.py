@@ -18,9 +18,9 @@ from ..contest.registry import Contestant
 from ..judge.compare import NOT_COMPARED
 from ..judge.facets import STRONG
 from ..triage.trial import Trial, job_for, trials
+from .aspects import Aspect, aspects
 from .runs import brief
 from .store import NEW, Entry, Store
-from .versus import Aspect, aspects
 
 SEEN = frozenset((*STRONG, "status", "escapes", "mode"))
 """The facets by which two versions do the same with a case."""

@@ -36,6 +36,9 @@ WORTH = 4
 SEED_WORTH = 8
 """What a case is worth that was given to begin with."""
 
+FINDING_WORTH = 32
+"""What a case is worth that showed something nobody had seen: a new signature, a new change."""
+
 _CHOOSING = 1 << 40
 """Choices of the search are another stream of the seed than those of the case with the same number."""
 

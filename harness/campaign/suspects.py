@@ -65,7 +65,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def generated(self) -> Generated:
         """Its case, made anew each time."""
-        return msgspec.json.decode(zlib.decompress(self.packed), type=Generated)
+        return unpack(self.packed)
 
     @property
     def order(self) -> tuple[bool, int, int, int, str]:
@@ -80,6 +80,11 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
 def pack(generated: Generated) -> bytes:
     """A case as little memory. JSON, as its numbers may need more than 64 bits."""
     return zlib.compress(msgspec.json.encode(generated), 1)
+
+
+def unpack(packed: bytes) -> Generated:
+    """The case that was packed."""
+    return msgspec.json.decode(zlib.decompress(packed), type=Generated)
 
 
 def _shared(waiting: Iterable[Suspect]) -> list[Suspect]:

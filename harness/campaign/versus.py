@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,15 +22,16 @@ import msgspec
 from ..archive.case import Case
 from ..archive.text import dumps
 from ..contest.observation import Job, Observation
-from ..contest.pool import SUSPECT, Limits, Pool
-from ..generate.recipes import Generated, cases
-from ..judge.compare import NOT_COMPARED
-from ..judge.facets import STRONG, WEAK, differences, has_tree
-from ..judge.invariants import arrival
-from ..judge.wording import said
+from ..contest.pool import Limits, Pool
+from ..generate.recipes import Generated
+from ..judge.facets import STRONG, has_tree
 from ..triage.explain import causes
 from ..triage.minimise import Budget, NotInterestingError, minimise
 from ..triage.trial import Trial, job_for, trials
+from .aspects import LEFT, RETRIED, Aspect, Pair, kind_of, left_of, of_trial, one_of
+from .novelty import Novelty, features
+from .search import FINDING_WORTH, Parent, Search
+from .suspects import pack, unpack
 
 SLICE = 16
 """Cases between two looks at what was suspicious: the next checkpoint. What time leaves no room for waits."""
@@ -54,38 +54,11 @@ FRESH = 3
 RUNS = 6
 """Runs of one case that tell whether a contestant does the same each time."""
 
-RETRIED = "run twice"
-"""How the pool's note begins that says so."""
-
 UNSTEADY_S = 2.0
 """What takes longer is not run again and again to see whether chance is in it."""
 
 LIMITS = Limits(time_s=3.0)
 """What contestants may use. Many releases run each case, and one that hangs in all of them costs this for each."""
-
-FAILED = "refused"
-"""`refused` and `partial` are one: how much was written before an error is another matter."""
-
-LEFT = "left behind"
-"""The aspect of two that both fail and leave other things in the destination."""
-
-TREE = tuple(name for name in (*STRONG, *WEAK) if name not in ("status", "escapes"))
-"""The facets in which two trees can part, the gravest first."""
-
-
-class Aspect(msgspec.Struct, frozen=True, order=True):
-    """One way in which two observations part. `old` and `new`: what each did, where the facet has words for it."""
-
-    facet: str
-    old: str = ""
-    new: str = ""
-
-
-class Pair(msgspec.Struct, frozen=True):
-    """Two contestants by name: `new` is asked what it does otherwise than `old`."""
-
-    old: str
-    new: str
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -130,90 +103,25 @@ class Progress(msgspec.Struct, kw_only=True):
     """Observations by contestant and status."""
     retried: int = 0
     """Observations that were seen only when the contestant was run again, alone and with more time."""
-    waiting: list[int] = []
-    """Numbers of the cases on which a pair parted, and which were not looked into when the time ended."""
     tries: dict[str, int] = {}
     sightings: dict[str, int] = {}
     """Cases in which a change's aspect and causes were seen, by its id."""
 
 
-def _outcome(seen: Observation) -> str:
-    if seen.status == "extracted":
-        return "extracted"
-    words = said(seen.error) or said(seen.error_class)
-    kind = FAILED if seen.status in ("refused", "partial") else seen.status
-    return f"{kind}: {words}" if words else kind
+class Left(msgspec.Struct, kw_only=True):
+    """What a run goes on with beside its changes and its progress."""
 
-
-def _kind(seen: Observation) -> str:
-    return FAILED if seen.status in ("refused", "partial") else seen.status
-
-
-def aspects(old: Observation, new: Observation) -> tuple[Aspect, ...]:
-    """Every way in which two observations of one archive part, the gravest first. Empty where they agree.
-
-    Trees are compared where both extracted the archive; where both failed, as `left behind`.
-    """
-    if any(one.status in NOT_COMPARED or _slow(one) for one in (old, new)):
-        return ()
-    found = []
-    before, after = ({change.what for change in one.escapes} for one in (old, new))
-    found += [Aspect("escapes", what, "") for what in sorted(before - after)]
-    found += [Aspect("escapes", "", what) for what in sorted(after - before)]
-    if _kind(old) != _kind(new):
-        found.append(Aspect("status", _outcome(old), _outcome(new)))
-    elif has_tree(old) and has_tree(new):
-        found += [Aspect(facet) for facet in TREE if differences(facet, old, new)]
-        found += [Aspect("listing", word, word) for word in _told(old, new)]
-    elif _kind(old) == FAILED and _left(old) != _left(new):
-        found.append(Aspect(LEFT))
-    return tuple(found)
-
-
-def _told(old: Observation, new: Observation) -> list[str]:
-    """Which words of the listings part on the same members: two versions of one library have the same words."""
-    before, after = old.listing or (), new.listing or ()
-    if [row.path for row in before] != [row.path for row in after]:
-        return []  # told by the facet "listing" already
-    words = [
-        {re.split(r"\W", field)[0] for field in set(_fields(one.detail)) ^ set(_fields(other.detail))}
-        for one, other in zip(before, after, strict=True)
-        if one.detail and other.detail
-    ]
-    return sorted(set().union(*words))
-
-
-def _fields(detail: str) -> list[str]:
-    return [field.strip(' "{}') for field in detail.split(",")]
-
-
-def _slow(seen: Observation) -> bool:
-    """Whether a contestant answered only when it was given more time: then the clock decides what it does."""
-    return seen.status not in SUSPECT and any(RETRIED in note for note in seen.notes)
-
-
-def _left(seen: Observation) -> list[tuple[bytes, str, bytes | None, bytes | None]]:
-    return [(node.path, node.type, node.data or node.digest, node.link) for node in seen.tree]
-
-
-def of_trial(trial: Trial, pair: Pair) -> tuple[Aspect, ...]:
-    """The aspects of a pair in a trial, arrival included: whether the way the bytes came matters to one only."""
-    old, new = (_of(trial.observations, name) for name in (pair.old, pair.new))
-    found = aspects(old, new)
-    if trial.whole:
-        late = [arrival(_of(trial.whole, name), _of(trial.observations, name)) for name in (pair.old, pair.new)]
-        if (late[0] is None) != (late[1] is None):
-            told = ["+".join(one.facets) if one is not None else "" for one in late]
-            found = (Aspect("arrival", *told), *found)
-    return found
+    waiting: list[bytes] = []
+    """Cases on which a pair parted, packed, and which were not looked into when the time ended."""
+    parents: list[Parent] = []
+    """The pool of the search. Empty where it is not guided, as what follows."""
+    young: list[int] = []
+    old: list[int] = []
+    """The two generations of `Novelty`."""
 
 
 def _cost_s(trial: Trial) -> float:
     return sum(one.wall_ns + one.overhead_ns for one in trial.observations + trial.whole) / 1e9
-
-
-def _of(observations: Sequence[Observation], name: str) -> Observation:
-    return next(one for one in observations if one.contestant == name)
 
 
 def _key(pair: Pair, aspect: Aspect, why: str) -> str:
@@ -231,8 +139,9 @@ def identity(pair: Pair, aspect: Aspect, why: Sequence[str]) -> str:
 class Versus:
     """A run over one seed: pairs of contestants of `pool`, and what they do otherwise.
 
-    `changes` and `progress` are what an earlier session came to, when it is resumed. `tell` is called after each
-    case. `source` gives the cases from a number on; the default is the campaign's generator.
+    `changes`, `progress` and `left` are what an earlier session came to, when it is resumed. `tell` is called after
+    each case. `guided`: cases that showed something new are mutated, as in a campaign; without, each is made from
+    the seed alone. `source` gives the cases from a number on in place of both.
     """
 
     def __init__(
@@ -243,6 +152,8 @@ class Versus:
         *,
         changes: Sequence[Change] = (),
         progress: Progress | None = None,
+        left: Left | None = None,
+        guided: bool = False,
         tell: Callable[[], None] = lambda: None,
         source: Callable[[int, int], Iterator[Generated]] | None = None,
     ) -> None:
@@ -250,8 +161,12 @@ class Versus:
         self.contestants = tuple(dict.fromkeys(name for pair in pairs for name in (pair.old, pair.new)))
         self.changes = list(changes)
         self.state = progress or Progress()
+        self.left = left or Left()
+        self.guided = guided
+        self._search = Search(seed, self.left.parents, guided=guided)
+        self._novelty = Novelty(self.left.young, self.left.old)
         self.doing = "running"
-        self._source = source or (lambda number, start: cases(number, start=start))
+        self._source = source
         self._began = time.monotonic()
         self._earlier_s = self.state.seconds
         self._until: float | None = None
@@ -267,27 +182,39 @@ class Versus:
     def go(self, *, cases: int | None = None, seconds: float | None = None) -> Iterator[Change]:
         """Run until so many cases or seconds of the whole run are over, and yield each change as it is found.
 
-        Whoever stops listening stops the run. `state` is complete after each slice.
+        Whoever stops listening stops the run. `state` and `left` are complete after each slice.
         """
         self._until = seconds
         yield from self._look_at_waiting()
-        fresh = self._source(self.seed, self.state.next_index)
         while not self._ended():
             size = SLICE if cases is None else min(SLICE, cases - self.state.cases)
-            if size <= 0:
+            fresh = self._propose(size) if size > 0 else []
+            if not fresh:
                 break
-            suspects = list(self._slice(itertools.islice(fresh, size)))
-            self.state.waiting = [generated.index for generated, _ in suspects]
+            suspects = list(self._slice(iter(fresh)))
+            self.left.waiting = [pack(generated) for generated, _ in suspects]
             yield from self._look_into(suspects)
-            self.state.seconds = self.seconds
+            self._checkpoint()
+
+    def _propose(self, size: int) -> list[Generated]:
+        if self._source is not None:
+            return list(itertools.islice(self._source(self.seed, self.state.next_index), size))
+        return self._search.propose(self.state.next_index, size)
+
+    def _checkpoint(self) -> None:
+        self.state.seconds = self.seconds
+        if self.guided:
+            self._search.trim()
+            self.left.parents = self._search.parents
+            self.left.young, self.left.old = sorted(self._novelty.young), sorted(self._novelty.old)
 
     def _look_at_waiting(self) -> Iterator[Change]:
         """What an earlier session left waiting is run again, and looked into first."""
-        left = [next(self._source(self.seed, number)) for number in self.state.waiting]
+        left = [unpack(packed) for packed in self.left.waiting]
         if left and not self._ended():
             jobs = [job_for(generated.case, self.contestants, listing=True) for generated in left]
             yield from self._look_into(list(zip(left, trials(self.pool, jobs), strict=True)))
-            self.state.seconds = self.seconds
+            self._checkpoint()
 
     def _look_into(self, suspects: Sequence[tuple[Generated, Trial]]) -> Iterator[Change]:
         """Look into cases in turn, as long as there is time; what is not finished goes on waiting."""
@@ -297,7 +224,7 @@ class Versus:
                 break
             yield from self._look(generated, trial)
             if not self._ended():
-                self.state.waiting.remove(generated.index)
+                del self.left.waiting[0]
         self.doing = "running"
 
     def _slice(self, fresh: Iterator[Generated]) -> Iterator[tuple[Generated, Trial]]:
@@ -317,6 +244,8 @@ class Versus:
         for trial in trials(self.pool, jobs()):
             generated = flying.popleft()
             self._count(generated, trial)
+            if self.guided:
+                self._search.learn(generated, self._novelty.worth(features(trial, STRONG)))
             self.tell()
             if any(of_trial(trial, pair) for pair in self.pairs):
                 self.state.parted += 1
@@ -388,7 +317,7 @@ class Versus:
         jobs = [job_for(generated.case, (pair.old, pair.new))] * RUNS
         seen = list(trials(self.pool, jobs))
         several = [
-            len({_essence(_of(one.observations, name)) for one in seen}) > 1 for name in (pair.old, pair.new)
+            len({_essence(one_of(one.observations, name)) for one in seen}) > 1 for name in (pair.old, pair.new)
         ]
         if several[0] == several[1]:
             self.state.vanished += 1
@@ -429,16 +358,18 @@ class Versus:
             features=generated.features,
             probes=probes,
             complete=complete,
-            observations=tuple(_of(trial.observations, one) for one in (pair.old, pair.new)),
-            whole=tuple(_of(trial.whole, one) for one in (pair.old, pair.new)) if trial.whole else (),
+            observations=tuple(one_of(trial.observations, one) for one in (pair.old, pair.new)),
+            whole=tuple(one_of(trial.whole, one) for one in (pair.old, pair.new)) if trial.whole else (),
         )
         self.changes.append(change)
+        if self.guided:
+            self._search.add(generated, FINDING_WORTH)
         yield change
 
 
 def _essence(seen: Observation) -> tuple[object, ...]:
     """What must be the same each time. What a failed run leaves behind is a matter of when it failed."""
-    return (_kind(seen), tuple(_left(seen)) if has_tree(seen) else (), seen.escapes)
+    return (kind_of(seen), tuple(left_of(seen)) if has_tree(seen) else (), seen.escapes)
 
 
 def grouped(changes: Sequence[Change]) -> list[list[Change]]:

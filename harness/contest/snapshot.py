@@ -26,6 +26,7 @@ EARLIEST, LATEST = -(1 << 63), (1 << 63) - 1
 
 CHUNK = 1 << 20
 PAGE = 4096
+ZEROS = bytes(CHUNK)
 
 TYPES: dict[int, NodeType] = {
     stat.S_IFREG: "file",
@@ -232,6 +233,8 @@ def digest_of(fd: int, size: int) -> bytes:
         stop = os.lseek(fd, start, os.SEEK_HOLE)
         for offset in range(start, stop, CHUNK):
             chunk = os.pread(fd, min(CHUNK, stop - offset), offset)
+            if chunk == ZEROS[: len(chunk)]:  # a bomb is nothing else, and page by page it takes ten times as long
+                continue
             for page in range(0, len(chunk), PAGE):
                 part = chunk[page : page + PAGE].rstrip(b"\0")
                 if part:

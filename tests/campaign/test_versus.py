@@ -5,21 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from harness.archive.text import loads
-from harness.campaign.versus import (
-    Aspect,
-    Change,
-    Pair,
-    Progress,
-    Versus,
-    aspects,
-    chain,
-    grouped,
-    identity,
-    of_trial,
-)
+from harness.campaign.aspects import Aspect, Pair, aspects, of_trial
+from harness.campaign.versus import Change, Left, Progress, Versus, chain, grouped, identity
 from harness.contest.observation import Change as Outside
 from harness.contest.observation import Node, Observation, Status
 from harness.contest.pool import Pool
@@ -195,9 +186,32 @@ def test_it_can_be_left_at_any_change(pool: Pool) -> None:
 def test_what_time_left_no_room_for_is_looked_into_when_the_run_goes_on(pool: Pool) -> None:
     first = Versus(pool, (PAIR,), 7)
     next(first.go(cases=16))  # whoever stops listening stops the run
-    left, looked_into = len(first.state.waiting), first.state.looked_into
+    left, looked_into = len(first.left.waiting), first.state.looked_into
     assert left
-    second = Versus(pool, (PAIR,), 7, changes=first.changes, progress=first.state)
+    second = Versus(pool, (PAIR,), 7, changes=first.changes, progress=first.state, left=first.left)
     list(second.go(cases=16))
-    assert (second.state.waiting, second.state.cases) == ([], 16)
+    assert (second.left.waiting, second.state.cases) == ([], 16)
     assert second.state.looked_into > looked_into
+
+
+def test_a_guided_run_mutates_what_was_new(pool: Pool) -> None:
+    plain, guided = Versus(pool, (PAIR,), 7), Versus(pool, (PAIR,), 7, guided=True)
+    for run in (plain, guided):
+        list(run.go(cases=32))
+    assert guided.left.parents
+    assert guided.left.young
+    assert (plain.left.parents, plain.left.young) == ([], [])
+    assert [one.original for one in guided.changes] != [one.original for one in plain.changes]
+
+
+def test_a_guided_run_goes_on_with_its_pool(pool: Pool) -> None:
+    """Stopped and gone on with is the same run as one in one go."""
+    whole = Versus(pool, (PAIR,), 7, guided=True)
+    list(whole.go(cases=32))
+    first = Versus(pool, (PAIR,), 7, guided=True)
+    list(first.go(cases=16))
+    left = msgspec.json.decode(msgspec.json.encode(first.left), type=Left)
+    second = Versus(pool, (PAIR,), 7, guided=True, changes=first.changes, progress=first.state, left=left)
+    list(second.go(cases=32))
+    assert [one.id for one in second.changes] == [one.id for one in whole.changes]
+    assert [one.text for one in second.left.parents] == [one.text for one in whole.left.parents]
