@@ -78,7 +78,7 @@ def test_programs_that_differ_are_told_apart_by_an_ordinary_archive() -> None:
 
 
 def test_as_json_and_as_files(tmp_path: Path) -> None:
-    done = run(*PAIR, "--cases", "64", "--seed", "7", "--json", "-o", tmp_path / "changes")
+    done = run(*PAIR, "--cases", "64", "--seed", "31", "--json", "-o", tmp_path / "changes")
     assert done.exit_code == 1
     found = json.loads(done.stdout)
     assert found["progress"]["cases"] == 64
@@ -93,5 +93,5 @@ def test_as_json_and_as_files(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_says_the_same() -> None:
-    said = [json.loads(run(*PAIR, "--cases", "64", "--seed", "7", "--json").stdout)["changes"] for _ in range(2)]
+    said = [json.loads(run(*PAIR, "--cases", "64", "--seed", "31", "--json").stdout)["changes"] for _ in range(2)]
     assert [one["id"] for one in said[0]] == [one["id"] for one in said[1]]

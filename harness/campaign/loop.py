@@ -43,6 +43,10 @@ HANG_PROBES = 60
 INVESTIGATED = 24
 """Suspects investigated after a slice. The rest waits: what is found meanwhile explains most of it."""
 
+HANG_COUNTS = 12
+"""How many of those a hang counts for. When all else is explained hangs alone are left, a minute each or more: with
+24 of them after a slice a campaign ran no new case for twenty minutes."""
+
 GRACE_S = 20.0
 """Seconds that cases in flight, and the minimising in flight, may go on for when the time has ended."""
 
@@ -53,6 +57,11 @@ LAST_S = 40.0
 def probes_for(target: Target) -> int:
     """Probes that minimising a target may take."""
     return HANG_PROBES if target.facet == "hung" else PROBES
+
+
+def counts_for(suspect: Suspect) -> int:
+    """How many suspects an investigation counts for, by what it costs."""
+    return HANG_COUNTS if suspect.target.facet == "hung" else 1
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +142,7 @@ class Campaign:
             self.suspects.trim()
             last = self.bounds.cases is not None and self._done >= self.bounds.cases
             # So many cases were asked for: all that they showed is looked at.
-            self.state.due = len(self.suspects.waiting) if last else INVESTIGATED
+            self.state.due = sum(map(counts_for, self.suspects.waiting)) if last else INVESTIGATED
             self._checkpoint()
             self._investigate_due()
 
@@ -239,7 +248,7 @@ class Campaign:
                 self.suspects.put_back(suspect)
                 self._checkpoint()
                 break
-            self.state.due -= 1
+            self.state.due = max(0, self.state.due - counts_for(suspect))
             self._checkpoint()
         self.doing = "running"
 

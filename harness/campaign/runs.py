@@ -80,7 +80,7 @@ class State(msgspec.Struct, kw_only=True):
     unveiled: int = 0
     """Those of them that showed all the same, and became suspects."""
     due: int = 0
-    """Suspects of the slice before `next_index` that are still to be investigated before the next slice."""
+    """How many suspects are still to be investigated before the next slice; one that hangs counts for several."""
     waiting: int = 0
     """Suspects that wait for their turn."""
     left_out: int = 0

@@ -15,7 +15,7 @@ import hashlib
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -28,7 +28,7 @@ from ..judge.facets import STRONG, has_tree
 from ..triage.explain import causes
 from ..triage.minimise import Budget, NotInterestingError, minimise
 from ..triage.trial import Trial, job_for, trials
-from .aspects import LEFT, RETRIED, Aspect, Pair, kind_of, left_of, of_trial, one_of
+from .aspects import LEFT, RETRIED, TREE, Aspect, Pair, kind_of, left_of, of_trial, one_of
 from .novelty import Novelty, features
 from .search import FINDING_WORTH, Parent, Search
 from .suspects import pack, unpack
@@ -53,6 +53,15 @@ FRESH = 3
 
 RUNS = 6
 """Runs of one case that tell whether a contestant does the same each time."""
+
+SHARE = 0.5
+"""Of the time of a run that ends by the clock, what may go into making changes small; the rest is for new cases."""
+
+QUEUE = 512
+"""Aspects that wait at most; the least worth of them are left out beyond that, and counted."""
+
+RANKS = ("escapes", "arrival", "status", *TREE, LEFT)
+"""The order in which aspects that are known equally well are looked into."""
 
 UNSTEADY_S = 2.0
 """What takes longer is not run again and again to see whether chance is in it."""
@@ -103,16 +112,45 @@ class Progress(msgspec.Struct, kw_only=True):
     """Observations by contestant and status."""
     retried: int = 0
     """Observations that were seen only when the contestant was run again, alone and with more time."""
+    looking_s: float = 0.0
+    """Wall time of making changes small."""
+    waiting: int = 0
+    """Aspects that wait to be looked into: a run that goes on begins with them."""
+    left_out: int = 0
+    """Aspects for which there was no room among those that wait."""
     tries: dict[str, int] = {}
     sightings: dict[str, int] = {}
     """Cases in which a change's aspect and causes were seen, by its id."""
 
 
+class Parted(msgspec.Struct, frozen=True, kw_only=True):
+    """A pair that parts on a case in one aspect."""
+
+    packed: bytes
+    """The case (`suspects.pack`)."""
+    index: int
+    features: tuple[str, ...]
+    pair: Pair
+    aspect: Aspect
+    causes: frozenset[str]
+    """Of the case as it was generated."""
+    cost_s: float
+    """What running it once took all contestants."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What tries are counted by. The words of messages are left out, or each of them would begin anew."""
+        kinds = (self.aspect.old.partition(":")[0], self.aspect.new.partition(":")[0])
+        # What is left of a failure has a reason in every feature, and is worth little: it is not counted by them.
+        names = self.features if self.aspect.facet != LEFT and self.features else ("",)
+        return tuple("\t".join((*_names(self.pair), self.aspect.facet, *kinds, name)) for name in names)
+
+
 class Left(msgspec.Struct, kw_only=True):
     """What a run goes on with beside its changes and its progress."""
 
-    waiting: list[bytes] = []
-    """Cases on which a pair parted, packed, and which were not looked into when the time ended."""
+    waiting: list[Parted] = []
+    """What was not looked into when the time ended."""
     parents: list[Parent] = []
     """The pool of the search. Empty where it is not guided, as what follows."""
     young: list[int] = []
@@ -124,10 +162,18 @@ def _cost_s(trial: Trial) -> float:
     return sum(one.wall_ns + one.overhead_ns for one in trial.observations + trial.whole) / 1e9
 
 
-def _key(pair: Pair, aspect: Aspect, why: str) -> str:
-    """What tries are counted by: the words of messages left out, or each of them would begin anew."""
-    kinds = (aspect.old.partition(":")[0], aspect.new.partition(":")[0])
-    return "\t".join((pair.old, pair.new, aspect.facet, *kinds, why))
+def _order(one: Parted, tries: Mapping[str, int]) -> tuple[int, int, int, int]:
+    least = min(tries.get(key, 0) for key in one.keys)
+    return least, RANKS.index(one.aspect.facet), len(one.causes), one.index
+
+
+def foremost(waiting: Sequence[Parted], tries: Mapping[str, int]) -> Parted:
+    """What is looked into next: what was tried least, then the gravest, then what has the fewest causes."""
+    return min(waiting, key=lambda one: _order(one, tries))
+
+
+def _names(pair: Pair) -> tuple[str, str]:
+    return pair.old, pair.new
 
 
 def identity(pair: Pair, aspect: Aspect, why: Sequence[str]) -> str:
@@ -185,15 +231,14 @@ class Versus:
         Whoever stops listening stops the run. `state` and `left` are complete after each slice.
         """
         self._until = seconds
-        yield from self._look_at_waiting()
         while not self._ended():
+            yield from self._look_into(self._enough)
             size = SLICE if cases is None else min(SLICE, cases - self.state.cases)
             fresh = self._propose(size) if size > 0 else []
             if not fresh:
+                yield from self._look_into(self._ended)
                 break
-            suspects = list(self._slice(iter(fresh)))
-            self.left.waiting = [pack(generated) for generated, _ in suspects]
-            yield from self._look_into(suspects)
+            self._slice(iter(fresh))
             self._checkpoint()
 
     def _propose(self, size: int) -> list[Generated]:
@@ -202,33 +247,49 @@ class Versus:
         return self._search.propose(self.state.next_index, size)
 
     def _checkpoint(self) -> None:
-        self.state.seconds = self.seconds
+        self.state.seconds, self.state.waiting = self.seconds, len(self.left.waiting)
         if self.guided:
             self._search.trim()
             self.left.parents = self._search.parents
             self.left.young, self.left.old = sorted(self._novelty.young), sorted(self._novelty.old)
 
-    def _look_at_waiting(self) -> Iterator[Change]:
-        """What an earlier session left waiting is run again, and looked into first."""
-        left = [unpack(packed) for packed in self.left.waiting]
-        if left and not self._ended():
-            jobs = [job_for(generated.case, self.contestants, listing=True) for generated in left]
-            yield from self._look_into(list(zip(left, trials(self.pool, jobs), strict=True)))
-            self._checkpoint()
+    def _enough(self) -> bool:
+        """Whether it is the turn of new cases: time is short, and half of it is for them."""
+        return self._ended() or (self._until is not None and self.state.looking_s > SHARE * self.seconds)
 
-    def _look_into(self, suspects: Sequence[tuple[Generated, Trial]]) -> Iterator[Change]:
-        """Look into cases in turn, as long as there is time; what is not finished goes on waiting."""
+    def _look_into(self, enough: Callable[[], bool]) -> Iterator[Change]:
+        """Look into what waits, until that is `enough`: first what has features that were looked into least."""
         self.doing = "looking into"
-        for generated, trial in suspects:
-            if self._ended():
-                break
-            yield from self._look(generated, trial)
-            if not self._ended():
-                del self.left.waiting[0]
+        while self.left.waiting and not enough():
+            one = foremost(self.left.waiting, self.state.tries)
+            self.left.waiting.remove(one)
+            if not self._worth(one):
+                continue
+            for key in one.keys:
+                self.state.tries[key] = self.state.tries.get(key, 0) + 1
+            began = time.monotonic()
+            yield from self._into(one)
+            self.state.looking_s += time.monotonic() - began
+            if self._ended():  # in the middle of it, perhaps
+                self.left.waiting.append(one)
+            self._checkpoint()
+            self.tell()
         self.doing = "running"
 
-    def _slice(self, fresh: Iterator[Generated]) -> Iterator[tuple[Generated, Trial]]:
-        """Run some cases and yield those on which a pair parts."""
+    def _worth(self, one: Parted) -> bool:
+        limit = AGAIN if self._known(one) else FRESH
+        return any(self.state.tries.get(key, 0) < limit for key in one.keys)
+
+    def _known(self, one: Parted) -> list[Change]:
+        """The changes that explain it."""
+        return [
+            change
+            for change in self.changes
+            if change.pair == one.pair and change.aspect == one.aspect and one.causes.issuperset(change.causes)
+        ]
+
+    def _slice(self, fresh: Iterator[Generated]) -> None:
+        """Run some cases; that in which a pair parts, and which is worth it, waits from now on."""
         flying: deque[Generated] = deque()
 
         def jobs() -> Iterator[Job]:
@@ -247,9 +308,7 @@ class Versus:
             if self.guided:
                 self._search.learn(generated, self._novelty.worth(features(trial, STRONG)))
             self.tell()
-            if any(of_trial(trial, pair) for pair in self.pairs):
-                self.state.parted += 1
-                yield generated, trial
+            self._wait(generated, trial)
 
     def _count(self, generated: Generated, trial: Trial) -> None:
         self.state.cases += 1
@@ -259,33 +318,34 @@ class Versus:
             row[one.status] = row.get(one.status, 0) + 1
             self.state.retried += any(RETRIED in note for note in one.notes)
 
-    def _look(self, generated: Generated, trial: Trial) -> Iterator[Change]:
-        why = frozenset(causes(generated.case))
-        for pair in self.pairs:
-            for aspect in of_trial(trial, pair):
-                if self._ended():
-                    return
-                if self._worth(pair, aspect, why, generated.features):
-                    yield from self._into(generated, pair, aspect, _cost_s(trial))
-                    self.tell()
+    def _wait(self, generated: Generated, trial: Trial) -> None:
+        parted = [(pair, aspect) for pair in self.pairs for aspect in of_trial(trial, pair)]
+        if not parted:
+            return
+        self.state.parted += 1
+        packed, why, cost_s = pack(generated), frozenset(causes(generated.case)), _cost_s(trial)
+        for pair, aspect in parted:
+            one = Parted(
+                packed=packed,
+                index=generated.index,
+                features=generated.features,
+                pair=pair,
+                aspect=aspect,
+                causes=why,
+                cost_s=cost_s,
+            )
+            for change in self._known(one):
+                self.state.sightings[change.id] = self.state.sightings.get(change.id, 0) + 1
+            if self._worth(one):
+                self.left.waiting.append(one)
+        if len(self.left.waiting) > QUEUE:
+            self.left.waiting.sort(key=lambda one: _order(one, self.state.tries))
+            self.state.left_out += len(self.left.waiting) - QUEUE
+            del self.left.waiting[QUEUE:]
 
-    def _worth(self, pair: Pair, aspect: Aspect, why: frozenset[str], features: Sequence[str]) -> bool:
-        known = [
-            one for one in self.changes if one.pair == pair and one.aspect == aspect and why.issuperset(one.causes)
-        ]
-        for one in known:
-            self.state.sightings[one.id] = self.state.sightings.get(one.id, 0) + 1
-        limit = AGAIN if known else FRESH
-        # What is left of a failure has a reason in every feature, and is worth little: it is not counted by them.
-        keys = [_key(pair, aspect, name) for name in (features if aspect.facet != LEFT and features else ("",))]
-        if all(self.state.tries.get(key, 0) >= limit for key in keys):
-            return False
-        for key in keys:
-            self.state.tries[key] = self.state.tries.get(key, 0) + 1
-        return True
-
-    def _into(self, generated: Generated, pair: Pair, aspect: Aspect, cost_s: float) -> Iterator[Change]:
+    def _into(self, one: Parted) -> Iterator[Change]:
         """Make one aspect of a case small, and yield the change when it is a new one."""
+        generated, pair, aspect, cost_s = unpack(one.packed), one.pair, one.aspect, one.cost_s
         self.state.looked_into += 1
         until = time.monotonic() + PATIENCE_S
         width = max(1, min(WIDTH, int(self.pool.cells / max(cost_s, 1e-3))))

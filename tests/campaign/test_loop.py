@@ -15,12 +15,12 @@ import pytest
 from harness.archive.case import Case
 from harness.archive.cases import load
 from harness.archive.recipe import Member, Recipe
-from harness.campaign.loop import HANG_PROBES, PROBES, Bounds, Campaign, probes_for
+from harness.campaign.loop import HANG_COUNTS, HANG_PROBES, PROBES, Bounds, Campaign, counts_for, probes_for
 from harness.campaign.runs import Asked, Run
-from harness.campaign.suspects import PEEK, Known, split
+from harness.campaign.suspects import PEEK, Known, Suspect, split
 from harness.contest.pool import Pool
 from harness.contest.registry import available
-from harness.generate.recipes import Generated
+from harness.generate.recipes import Generated, case_at
 from harness.judge.facets import STRONG
 from harness.triage.explain import causes
 from harness.triage.target import Target
@@ -210,11 +210,13 @@ def test_no_time_no_cases(pool: Pool, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("facet", "probes"), [("hung", HANG_PROBES), ("crashed", PROBES), ("status:refused/extracted", PROBES)]
+    ("facet", "probes", "counts"),
+    [("hung", HANG_PROBES, HANG_COUNTS), ("crashed", PROBES, 1), ("status:refused/extracted", PROBES, 1)],
 )
-def test_what_hangs_is_given_fewer_probes(facet: str, probes: int) -> None:
-    assert HANG_PROBES * 5 < PROBES
-    assert probes_for(Target("alive", "one", "", facet)) == probes
+def test_what_hangs_has_fewer_probes_and_counts_for_more(facet: str, probes: int, counts: int) -> None:
+    target = Target("alive", NAMES[0], "", facet)
+    assert probes_for(target) == probes
+    assert counts_for(Suspect.of(target, case_at(1, 0), frozenset())) == counts
 
 
 class Clock:

@@ -10,11 +10,13 @@ import pytest
 
 from harness.archive.text import loads
 from harness.campaign.aspects import Aspect, Pair, aspects, of_trial
-from harness.campaign.versus import Change, Left, Progress, Versus, chain, grouped, identity
+from harness.campaign.suspects import pack
+from harness.campaign.versus import Change, Left, Parted, Progress, Versus, chain, foremost, grouped, identity
 from harness.contest.observation import Change as Outside
 from harness.contest.observation import Node, Observation, Status
 from harness.contest.pool import Pool
 from harness.contest.registry import available
+from harness.generate.recipes import case_at
 from harness.triage.trial import job_for, trials
 
 PAIR = Pair("tarfile-fully-trusted", "extractor-compat")
@@ -126,7 +128,7 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture(scope="module")
 def run(pool: Pool) -> Versus:
-    versus = Versus(pool, (PAIR,), 7)
+    versus = Versus(pool, (PAIR,), 31)
     list(versus.go(cases=120))
     return versus
 
@@ -158,44 +160,91 @@ def test_an_escape_is_found_with_its_direction(run: Versus) -> None:
 
 def test_a_run_that_goes_on_keeps_what_it_has(pool: Pool) -> None:
     """What minimising comes to in its 20 seconds may differ; what was found, and how far it came, does not."""
-    first = Versus(pool, (PAIR,), 7)
+    first = Versus(pool, (PAIR,), 31)
     list(first.go(cases=64))
     found = [one.id for one in first.changes]
-    second = Versus(pool, (PAIR,), 7, changes=first.changes, progress=first.state)
+    second = Versus(pool, (PAIR,), 31, changes=first.changes, progress=first.state)
     list(second.go(cases=120))
     assert second.state.cases == second.state.next_index == 120
     assert [one.id for one in second.changes][: len(found)] == found != []
 
 
 def test_nothing_is_found_where_nothing_differs(pool: Pool) -> None:
-    versus = Versus(pool, (Pair(PAIR.new, PAIR.new),), 7)
+    versus = Versus(pool, (Pair(PAIR.new, PAIR.new),), 31)
     assert list(versus.go(cases=40)) == []
     assert versus.state.cases == 40
 
 
 def test_a_run_that_is_out_of_time_does_nothing(pool: Pool) -> None:
-    versus = Versus(pool, (PAIR,), 7, progress=Progress(seconds=10.0))
+    versus = Versus(pool, (PAIR,), 31, progress=Progress(seconds=10.0))
     assert list(versus.go(seconds=5.0)) == []
     assert versus.state.cases == 0
 
 
 def test_it_can_be_left_at_any_change(pool: Pool) -> None:
-    assert len(list(itertools.islice(Versus(pool, (PAIR,), 7).go(cases=120), 1))) == 1
+    assert len(list(itertools.islice(Versus(pool, (PAIR,), 31).go(cases=120), 1))) == 1
 
 
 def test_what_time_left_no_room_for_is_looked_into_when_the_run_goes_on(pool: Pool) -> None:
-    first = Versus(pool, (PAIR,), 7)
+    first = Versus(pool, (PAIR,), 31)
     next(first.go(cases=16))  # whoever stops listening stops the run
-    left, looked_into = len(first.left.waiting), first.state.looked_into
-    assert left
-    second = Versus(pool, (PAIR,), 7, changes=first.changes, progress=first.state, left=first.left)
+    looked_into = first.state.looked_into
+    assert first.left.waiting
+    second = Versus(pool, (PAIR,), 31, changes=first.changes, progress=first.state, left=first.left)
     list(second.go(cases=16))
-    assert (second.left.waiting, second.state.cases) == ([], 16)
+    assert (second.left.waiting, second.state.waiting, second.state.cases) == ([], 0, 16)
     assert second.state.looked_into > looked_into
 
 
+def parted(index: int, *features: str, facet: str = "names", causes: tuple[str, ...] = ()) -> Parted:
+    return Parted(
+        packed=pack(case_at(1, index)), index=index, features=features, pair=PAIR, aspect=Aspect(facet),
+        causes=frozenset(causes), cost_s=0.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("waiting", "tries", "first"),
+    [
+        pytest.param([parted(1, "a"), parted(2, "b")], {parted(0, "a").keys[0]: 1}, 2, id="what-was-tried-least"),
+        pytest.param([parted(1, "a", facet="mode"), parted(2, "a", facet="escapes")], {}, 2, id="the-gravest"),
+        pytest.param([parted(1, "a", causes=("x", "y")), parted(2, "a", causes=("x",))], {}, 2, id="the-simplest"),
+        pytest.param([parted(2, "a"), parted(1, "a")], {}, 1, id="the-oldest"),
+        pytest.param(
+            [parted(1, "a", "b"), parted(2, "a")], {parted(0, "a").keys[0]: 1}, 1, id="with-one-new-feature"
+        ),
+    ],
+)
+def test_what_is_looked_into_first(waiting: list[Parted], tries: dict[str, int], first: int) -> None:
+    assert foremost(waiting, tries).index == first
+
+
+@pytest.mark.parametrize(
+    ("looking_s", "order"),
+    [
+        pytest.param(90.0, ["running", "looking into"], id="cases-have-their-turn"),
+        pytest.param(1.0, ["looking into", "running"], id="what-waits-has-its-turn"),
+    ],
+)
+def test_new_cases_have_their_share_of_the_time(pool: Pool, looking_s: float, order: list[str]) -> None:
+    """However much waits; what is left when there are no more cases is looked into all the same."""
+    doing: list[str] = []
+    run = Versus(
+        pool,
+        (PAIR,),
+        31,
+        progress=Progress(seconds=100.0, looking_s=looking_s),
+        left=Left(waiting=[parted(1, "a")]),
+        source=lambda _seed, start: iter(() if start else (case_at(31, 0),)),
+    )
+    run.tell = lambda: doing.append(run.doing)
+    list(run.go(seconds=1000.0))
+    assert list(dict.fromkeys(doing))[:2] == order
+    assert run.left.waiting == []
+
+
 def test_a_guided_run_mutates_what_was_new(pool: Pool) -> None:
-    plain, guided = Versus(pool, (PAIR,), 7), Versus(pool, (PAIR,), 7, guided=True)
+    plain, guided = Versus(pool, (PAIR,), 31), Versus(pool, (PAIR,), 31, guided=True)
     for run in (plain, guided):
         list(run.go(cases=32))
     assert guided.left.parents
@@ -206,12 +255,12 @@ def test_a_guided_run_mutates_what_was_new(pool: Pool) -> None:
 
 def test_a_guided_run_goes_on_with_its_pool(pool: Pool) -> None:
     """Stopped and gone on with is the same run as one in one go."""
-    whole = Versus(pool, (PAIR,), 7, guided=True)
+    whole = Versus(pool, (PAIR,), 31, guided=True)
     list(whole.go(cases=32))
-    first = Versus(pool, (PAIR,), 7, guided=True)
+    first = Versus(pool, (PAIR,), 31, guided=True)
     list(first.go(cases=16))
     left = msgspec.json.decode(msgspec.json.encode(first.left), type=Left)
-    second = Versus(pool, (PAIR,), 7, guided=True, changes=first.changes, progress=first.state, left=left)
+    second = Versus(pool, (PAIR,), 31, guided=True, changes=first.changes, progress=first.state, left=left)
     list(second.go(cases=32))
     assert [one.id for one in second.changes] == [one.id for one in whole.changes]
     assert [one.text for one in second.left.parents] == [one.text for one in whole.left.parents]
