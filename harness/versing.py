@@ -90,6 +90,9 @@ def sentence(aspect: Aspect, old: str, new: str) -> str:
         case "steadiness":
             who, other = (old, new) if aspect.old else (new, old)
             return f"{who} differs from run to run, {other} does not"
+        case "names" if aspect.old != aspect.new:
+            who, other = (old, new) if aspect.old else (new, old)
+            return f"{old} and {new} extract it; {who} makes names that {other} does not"
         case "left behind":
             return f"both fail; {old} and {new} leave different things behind"
         case facet:

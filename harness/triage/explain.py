@@ -65,8 +65,13 @@ def _shapes(where: str, path: bytes) -> Iterator[str]:
     yield from (f"{where}: {said}" for said in shape(path))
 
 
+KEY = 60
+"""Characters of a key that are shown: there are some of a mebibyte."""
+
+
 def _record(kind: str, record: Record, keys: dict[bytes, int]) -> Iterator[str]:
     key = ascii(record.key)[2:-1]
+    key = key if len(key) <= KEY else f"{key[:KEY]}… ({len(record.key)} bytes)"
     yield f"{kind} {key}"
     keys[record.key] = keys.get(record.key, 0) + 1
     if keys[record.key] == 2:

@@ -29,6 +29,7 @@ def seen(
 
 
 FILE = Node(path=b"a", type="file", data=b"1", size=1, mode=0o644)
+OTHER = Node(path=b"b", type="file", data=b"1", size=1, mode=0o644)
 LONGER = Node(path=b"a", type="file", data=b"12", size=2, mode=0o644)
 CLOSED = Node(path=b"a", type="file", data=b"1", size=1, mode=0o600)
 LINK = Node(path=b"a", type="symlink", link=b"b")
@@ -39,7 +40,11 @@ OUT = Outside(path=b"canary/x", what="created")
     ("old", "new", "want"),
     [
         pytest.param(seen("extracted", FILE), seen("extracted", FILE), (), id="same"),
-        pytest.param(seen("extracted", FILE), seen("extracted"), (Aspect("names"),), id="names"),
+        pytest.param(seen("extracted", FILE), seen("extracted"), (Aspect("names", "more", ""),), id="fewer-names"),
+        pytest.param(seen("extracted"), seen("extracted", FILE), (Aspect("names", "", "more"),), id="more-names"),
+        pytest.param(
+            seen("extracted", FILE), seen("extracted", OTHER), (Aspect("names", "more", "more"),), id="other-names"
+        ),
         pytest.param(seen("extracted", FILE), seen("extracted", LINK), (Aspect("types"),), id="types"),
         pytest.param(seen("extracted", FILE), seen("extracted", LONGER), (Aspect("content"),), id="content"),
         pytest.param(seen("extracted", FILE), seen("extracted", CLOSED), (Aspect("mode"),), id="mode"),

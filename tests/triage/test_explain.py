@@ -54,6 +54,11 @@ def test_shape(path: bytes, want: tuple[str, ...]) -> None:
             ("pax", "pax path", "pax path: record length"),
             id="lying-length",
         ),
+        pytest.param(
+            (Pax(records=(Record(b"k" * 70_000, b"v"),)),),
+            ("pax", "pax " + "k" * 60 + "… (70000 bytes)"),
+            id="a-key-too-long-to-show",
+        ),
         pytest.param((Long(text=b"x"), Member(format="gnu")), ("file format gnu", "long-name"), id="long-name"),
         pytest.param(
             (Member(kind="symlink", name=b"l", linkname=b"../canary"), Member(name=b"l/x")),
