@@ -141,3 +141,30 @@ def test_two_sessions_of_one_seed_write_the_same_findings(tmp_path: Path) -> Non
         text = (tmp_path / name / "findings.jsonl").read_text()
         rows.append([(row["id"], row["case"], row["index"]) for row in map(json.loads, text.splitlines())])
     assert rows[0] == rows[1] != []
+
+
+FULL = """
+mount -t tmpfs -o size=200k tmpfs "$0" || exit 77
+"$@" --seed 8 --cases 400 -o "$0/run"
+echo "first $?"
+mount -o remount,size=100m "$0"
+"$@" --cases 2 --resume "$0/run" >/dev/null
+echo "second $?"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk_ends_a_campaign_with_2_and_resume_goes_on(tmp_path: Path) -> None:
+    disk = str(tmp_path)
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", FULL, disk, *PROGRAM[:4], *PROGRAM[6:]],  # of util-linux
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip(f"a file system cannot be mounted here: {done.stderr.strip()}")
+    assert done.stdout.split("\n")[:2] == ["first 2", "second 1"], done.stderr
+    assert "No space left on device; nothing before it is lost" in done.stderr
+    assert f"--resume {disk}/run" in done.stderr
+    assert "Traceback" not in done.stderr
