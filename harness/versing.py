@@ -293,6 +293,12 @@ def show(console: Console, found: Found) -> None:
     )
     for group in groups(found.changes):
         _cause(console, group, state.sightings)
+    if state.waiting or state.left_out:
+        console.print(
+            f"\n{state.waiting} differences wait, not looked into for want of time, and for {state.left_out} more "
+            "there was no room: --minutes for more, --cases for all",
+            style="dim",
+        )
     if state.vanished:
         console.print(f"\n{state.vanished} differences did not show again and are not told", style="dim")
 

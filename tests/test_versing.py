@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from harness.archive.text import loads
 from harness.campaign.aspects import Aspect
+from harness.campaign.versus import Progress
 from harness.cli import main
-from harness.versing import sentence
+from harness.versing import Found, sentence, show
 
 PAIR = ("tarfile-fully-trusted", "extractor-compat")
 COPY = "cp {archive} {dest}/a"
@@ -98,3 +101,21 @@ def test_as_json_and_as_files(tmp_path: Path) -> None:
 def test_the_same_seed_says_the_same() -> None:
     said = [json.loads(run(*PAIR, "--cases", "64", "--seed", "31", "--json").stdout)["changes"] for _ in range(2)]
     assert [one["id"] for one in said[0]] == [one["id"] for one in said[1]]
+
+
+@pytest.mark.parametrize(
+    ("progress", "says"),
+    [
+        pytest.param(Progress(cases=1), "", id="nothing"),
+        pytest.param(Progress(cases=1, waiting=3, left_out=2), "3 differences wait", id="waiting"),
+        pytest.param(Progress(cases=1, vanished=4), "4 differences did not show again", id="vanished"),
+    ],
+)
+def test_what_is_not_told_is_counted(progress: Progress, says: str) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    found = Found(contestants={"a": "1", "b": "2"}, seed=1, progress=progress, changes=(), environment={})
+    show(console, found)
+    assert isinstance(console.file, io.StringIO)
+    told = console.file.getvalue()
+    assert says in told
+    assert ("difference" in told) == bool(says)
