@@ -24,6 +24,8 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 from harness.campaign.health import WITNESSES, check
 from harness.campaign.versus import LIMITS
 from harness.contest.pool import Pool
@@ -75,21 +77,35 @@ def wanted(bugs: tuple[Bug, ...], only: list[str]) -> tuple[Bug, ...]:
     return tuple(bug for bug in bugs if not only or bug.group in only or bug.id in only)
 
 
+def kept(path: Path) -> Campaign | None:
+    """A campaign as it was left; None, and a line about it, when it cannot be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Campaign)
+    except (OSError, msgspec.DecodeError) as error:
+        say(f"{path} is left out: {error}")
+        return None
+
+
 def run_group(
     bugs: tuple[Bug, ...], here: dict[str, Contestant], arguments: argparse.Namespace, seeds: range
 ) -> list[Campaign]:
     """The campaigns of one package, one for each seed and kind of guidance."""
     named = {name: here[name] for bug in bugs for name in (bug.vulnerable, bug.fixed)}
+    asked = list(itertools.product(GUIDANCE[arguments.guidance], seeds))
+    group = bugs[0].group
+    if arguments.report:
+        paths = [path_of(arguments.output, group, seed, guided=guided) for guided, seed in asked]
+        return [one for path in paths if path.exists() and (one := kept(path)) is not None]
     done = []
     witnesses = [one for one in available(WITNESSES) if one.name not in named]
     with Pool((*named.values(), *witnesses), cells=arguments.jobs, limits=LIMITS) as pool:
         faults = [f"{one.name}: {one.fault}" for one in check(pool) if one.fault]
         if faults:
             raise SystemExit(f"the health check failed: {'; '.join(faults)}")
-        for guided, seed in itertools.product(GUIDANCE[arguments.guidance], seeds):
-            path = path_of(arguments.output, bugs[0].group, seed, guided=guided)
+        for guided, seed in asked:
+            path = path_of(arguments.output, group, seed, guided=guided)
             fresh = Campaign(
-                group=bugs[0].group,
+                group=group,
                 seed=seed,
                 guided=guided,
                 budget_s=arguments.minutes * 60,
@@ -98,7 +114,7 @@ def run_group(
             )
             campaign = loaded(path, fresh)
             done.append(campaign)
-            if campaign.done or arguments.report:
+            if campaign.done:
                 continue
             how = "guided" if guided else "unguided"
             say(f"{campaign.group} seed {seed}, {how}: {len(bugs)} bugs, {len(named)} releases")
@@ -170,7 +186,8 @@ def main() -> int:
             say(f"{group}: nothing can be run: {'; '.join(missing.values())}")
             continue
         campaigns = run_group(runnable, here, arguments, seeds)
-        results += [Result(bug=bug, campaigns=tuple(campaigns)) for bug in runnable]
+        unknown = "" if campaigns else "no campaign of it was run"
+        results += [Result(bug=bug, campaigns=tuple(campaigns), why_not=unknown) for bug in runnable]
         write_report(arguments.output, results)
     order = {bug.id: number for number, bug in enumerate(everything)}
     results.sort(key=lambda result: order[result.bug.id])
