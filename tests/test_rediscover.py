@@ -8,16 +8,18 @@ import msgspec
 import pytest
 
 from benchmarks.rediscover.bugs import Bug, groups, load, pairs
-from benchmarks.rediscover.campaigns import Campaign, Hit, hits, loaded, path_of, save
+from benchmarks.rediscover.campaigns import Campaign, Hit, advance, hits, loaded, path_of, save
 from benchmarks.rediscover.oracles import ORACLES, confirms
 from benchmarks.rediscover.report import Result, curve, markdown, plot, write_report
 from harness.archive.case import CANARY, Case, Placed, World
 from harness.archive.recipe import Long, Member, Part, Pax, Recipe, Record
 from harness.archive.text import dumps
 from harness.campaign.aspects import Aspect, Pair
-from harness.campaign.versus import Change
+from harness.campaign.versus import LIMITS, Change
 from harness.contest.observation import Change as Outside
 from harness.contest.observation import Node, Observation, Status
+from harness.contest.pool import Pool
+from harness.contest.registry import available
 
 BUGS = {bug.id: bug for bug in load()}
 LOOKED_FOR = [bug for bug in BUGS.values() if not bug.absent]
@@ -204,6 +206,8 @@ def campaign(*found: Hit, seed: int = 1) -> Campaign:
     )
 
 
+SEED, MOST = 8, 400
+
 HIT = Hit(bug="CVE-2021-38511", change="1" * 10, cases=256, seconds=9.0, named=True)
 ESCAPE = change(
     "CVE-2021-38511", (Member(kind="symlink", linkname=b"x"),), seen("refused", escapes=OUTSIDE), seen("refused")
@@ -244,6 +248,33 @@ def test_a_campaign_with_other_releases_begins_anew(tmp_path: Path) -> None:
     one.contestants = {"tar-rs@0.4.35": "0.4.35"}
     save(path, one)
     assert loaded(path, campaign()).progress.cases == 0
+
+
+def test_a_campaign_runs_until_its_bug_is_found() -> None:
+    """A real one: tarfile without a filter writes where a climbing name says, ours does not."""
+    pair = ("tarfile-fully-trusted", "extractor-compat")
+    bug = msgspec.structs.replace(BUGS["CVE-2020-12265"], vulnerable=pair[0], fixed=pair[1])
+    one = Campaign(group="pair", seed=SEED, guided=False, budget_s=600, bugs=(bug.id,))
+    saved: list[int] = []
+    with Pool(available(pair), cells=1, limits=LIMITS) as pool:
+        advance(pool, one, [bug], save=lambda: saved.append(one.progress.cases), tell=lambda _: None, most=MOST)
+    assert [hit.bug for hit in one.hits] == [bug.id]
+    assert one.done
+    assert one.progress.cases < MOST
+    assert saved[-1] == one.progress.cases
+    assert one.progress.seconds > 0
+
+
+def test_a_campaign_ends_with_its_cases() -> None:
+    pair = ("tarfile-fully-trusted", "extractor-compat")
+    bug = msgspec.structs.replace(BUGS["CVE-2026-32288"], vulnerable=pair[0], fixed=pair[1])
+    one = Campaign(group="pair", seed=SEED, guided=False, budget_s=600, bugs=(bug.id,))
+    saved: list[int] = []
+    with Pool(available(pair), cells=1, limits=LIMITS) as pool:
+        advance(pool, one, [bug], save=lambda: saved.append(one.progress.cases), tell=lambda _: None, most=32)
+    assert (one.hits, one.done, one.progress.cases, one.progress.waiting) == ([], True, 32, 0)
+    assert saved == sorted(saved)
+    assert 16 <= saved[0] <= 32
 
 
 def test_the_report(tmp_path: Path) -> None:

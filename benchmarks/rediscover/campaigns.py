@@ -100,15 +100,24 @@ def advance(
         guided=campaign.guided,
     )
     campaign.changes = run.changes
-    while campaign.left and run.seconds < campaign.budget_s and (most is None or run.state.cases < most):
-        for change in run.go(cases=run.state.cases + SLICE, seconds=campaign.budget_s):
-            for hit in hits(campaign, bugs, change):
-                campaign.hits.append(hit)
-                tell(
-                    f"{campaign.group} seed {campaign.seed}: {hit.bug} after {hit.cases} cases, {hit.seconds:.0f} s"
-                )
-        campaign.restarts = pool.restarts
-        save()
+    saved = run.state.cases
+
+    def keep() -> None:
+        nonlocal saved
+        if run.state.cases - saved >= SLICE:
+            saved = run.state.cases
+            run.state.seconds, campaign.restarts = run.seconds, pool.restarts
+            save()
+
+    run.tell = keep
+    # In one go: what ends after so many cases looks into all that waits, which is not for a run by the clock.
+    for change in run.go(cases=most, seconds=campaign.budget_s) if campaign.left else ():
+        for hit in hits(campaign, bugs, change):
+            campaign.hits.append(hit)
+            tell(f"{campaign.group} seed {campaign.seed}: {hit.bug} after {hit.cases} cases, {hit.seconds:.0f} s")
+        if not campaign.left:
+            break
+    run.state.seconds, campaign.restarts = run.seconds, pool.restarts
     campaign.done = True
     save()
 

@@ -274,6 +274,7 @@ class Versus:
                 self.left.waiting.append(one)
             self._checkpoint()
             self.tell()
+        self._checkpoint()
         self.doing = "running"
 
     def _worth(self, one: Parted) -> bool:
