@@ -250,15 +250,21 @@ def test_a_campaign_with_other_releases_begins_anew(tmp_path: Path) -> None:
     assert loaded(path, campaign()).progress.cases == 0
 
 
-def test_a_campaign_runs_until_its_bug_is_found() -> None:
-    """A real one: tarfile without a filter writes where a climbing name says, ours does not."""
+def advanced(bug_id: str, most: int) -> tuple[Campaign, list[int]]:
+    """A campaign of two contestants, the first of which stands for what has the bug, and the cases at each save."""
     pair = ("tarfile-fully-trusted", "extractor-compat")
-    bug = msgspec.structs.replace(BUGS["CVE-2020-12265"], vulnerable=pair[0], fixed=pair[1])
+    bug = msgspec.structs.replace(BUGS[bug_id], vulnerable=pair[0], fixed=pair[1])
     one = Campaign(group="pair", seed=SEED, guided=False, budget_s=600, bugs=(bug.id,))
     saved: list[int] = []
     with Pool(available(pair), cells=1, limits=LIMITS) as pool:
-        advance(pool, one, [bug], save=lambda: saved.append(one.progress.cases), tell=lambda _: None, most=MOST)
-    assert [hit.bug for hit in one.hits] == [bug.id]
+        advance(pool, one, [bug], save=lambda: saved.append(one.progress.cases), tell=lambda _: None, most=most)
+    return one, saved
+
+
+def test_a_campaign_runs_until_its_bug_is_found() -> None:
+    """A real one: tarfile without a filter writes where a climbing name says, ours does not."""
+    one, saved = advanced("CVE-2020-12265", MOST)
+    assert [hit.bug for hit in one.hits] == ["CVE-2020-12265"]
     assert one.done
     assert one.progress.cases < MOST
     assert saved[-1] == one.progress.cases
@@ -266,12 +272,7 @@ def test_a_campaign_runs_until_its_bug_is_found() -> None:
 
 
 def test_a_campaign_ends_with_its_cases() -> None:
-    pair = ("tarfile-fully-trusted", "extractor-compat")
-    bug = msgspec.structs.replace(BUGS["CVE-2026-32288"], vulnerable=pair[0], fixed=pair[1])
-    one = Campaign(group="pair", seed=SEED, guided=False, budget_s=600, bugs=(bug.id,))
-    saved: list[int] = []
-    with Pool(available(pair), cells=1, limits=LIMITS) as pool:
-        advance(pool, one, [bug], save=lambda: saved.append(one.progress.cases), tell=lambda _: None, most=32)
+    one, saved = advanced("CVE-2026-32288", 32)
     assert (one.hits, one.done, one.progress.cases, one.progress.waiting) == ([], True, 32, 0)
     assert saved == sorted(saved)
     assert 16 <= saved[0] <= 32

@@ -103,13 +103,16 @@ def advance(
     saved = run.state.cases
 
     def keep() -> None:
+        run.state.seconds, campaign.restarts = run.seconds, pool.restarts
+        save()
+
+    def told() -> None:
         nonlocal saved
         if run.state.cases - saved >= SLICE:
             saved = run.state.cases
-            run.state.seconds, campaign.restarts = run.seconds, pool.restarts
-            save()
+            keep()
 
-    run.tell = keep
+    run.tell = told
     # In one go: what ends after so many cases looks into all that waits, which is not for a run by the clock.
     for change in run.go(cases=most, seconds=campaign.budget_s) if campaign.left else ():
         for hit in hits(campaign, bugs, change):
@@ -117,9 +120,8 @@ def advance(
             tell(f"{campaign.group} seed {campaign.seed}: {hit.bug} after {hit.cases} cases, {hit.seconds:.0f} s")
         if not campaign.left:
             break
-    run.state.seconds, campaign.restarts = run.seconds, pool.restarts
     campaign.done = True
-    save()
+    keep()
 
 
 def hits(campaign: Campaign, bugs: Sequence[Bug], change: Change) -> list[Hit]:

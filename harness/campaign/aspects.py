@@ -54,7 +54,7 @@ def _outcome(seen: Observation) -> str:
     if seen.status == "extracted":
         return "extracted"
     words = said(seen.error) or said(seen.error_class)
-    kind = FAILED if seen.status in ("refused", "partial") else seen.status
+    kind = kind_of(seen)
     return f"{kind}: {words}" if words else kind
 
 

@@ -143,7 +143,7 @@ class Parted(msgspec.Struct, frozen=True, kw_only=True):
         kinds = (self.aspect.old.partition(":")[0], self.aspect.new.partition(":")[0])
         # What is left of a failure has a reason in every feature, and is worth little: it is not counted by them.
         names = self.features if self.aspect.facet != LEFT and self.features else ("",)
-        return tuple("\t".join((*_names(self.pair), self.aspect.facet, *kinds, name)) for name in names)
+        return tuple("\t".join((self.pair.old, self.pair.new, self.aspect.facet, *kinds, name)) for name in names)
 
 
 class Left(msgspec.Struct, kw_only=True):
@@ -170,10 +170,6 @@ def _order(one: Parted, tries: Mapping[str, int]) -> tuple[int, int, int, int]:
 def foremost(waiting: Sequence[Parted], tries: Mapping[str, int]) -> Parted:
     """What is looked into next: what was tried least, then the gravest, then what has the fewest causes."""
     return min(waiting, key=lambda one: _order(one, tries))
-
-
-def _names(pair: Pair) -> tuple[str, str]:
-    return pair.old, pair.new
 
 
 def identity(pair: Pair, aspect: Aspect, why: Sequence[str]) -> str:

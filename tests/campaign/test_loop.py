@@ -214,6 +214,7 @@ def test_no_time_no_cases(pool: Pool, tmp_path: Path) -> None:
     [("hung", HANG_PROBES, HANG_COUNTS), ("crashed", PROBES, 1), ("status:refused/extracted", PROBES, 1)],
 )
 def test_what_hangs_has_fewer_probes_and_counts_for_more(facet: str, probes: int, counts: int) -> None:
+    assert HANG_PROBES * 5 < PROBES
     target = Target("alive", NAMES[0], "", facet)
     assert probes_for(target) == probes
     assert counts_for(Suspect.of(target, case_at(1, 0), frozenset())) == counts

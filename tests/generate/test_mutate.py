@@ -111,7 +111,7 @@ def test_a_mutator_works_somewhere_and_tells_the_truth(name: str) -> None:
 
 def test_all_mutators_come_up() -> None:
     seen = Counter(
-        name for index in range(6000) for name in mutate(seeded(2, index), PARENTS[index % 120], PARENTS).mutators
+        name for index in range(3000) for name in mutate(seeded(4, index), PARENTS[index % 120], PARENTS).mutators
     )
     assert set(seen) == set(MUTATORS)
 
