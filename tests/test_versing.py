@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -83,24 +84,35 @@ def test_programs_that_differ_are_told_apart_by_an_ordinary_archive() -> None:
     assert "part in names" in done.output
 
 
-def test_as_json_and_as_files(tmp_path: Path) -> None:
-    done = run(*PAIR, "--cases", "64", "--seed", "31", "--json", "-o", tmp_path / "changes")
+SEEDED = (*PAIR, "--cases", "16", "--seed", "11", "--json")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the changes of `seeded` are."""
+    return tmp_path_factory.mktemp("versus") / "changes"
+
+
+@pytest.fixture(scope="module")
+def seeded(files: Path) -> dict[str, Any]:
+    """What a run with a seed prints."""
+    done = run(*SEEDED, "-o", files)
     assert done.exit_code == 1
-    found = json.loads(done.stdout)
-    assert found["progress"]["cases"] == 64
-    assert list(found["contestants"]) == list(PAIR)
-    ids = {change["id"] for change in found["changes"]}
-    assert ids == {path.stem for path in (tmp_path / "changes").iterdir()}
-    for change in found["changes"]:
-        assert (
-            loads(change["case"]).recipe
-            == loads((tmp_path / "changes" / f"{change['id']}.toml").read_text()).recipe
-        )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
-def test_the_same_seed_says_the_same() -> None:
-    said = [json.loads(run(*PAIR, "--cases", "64", "--seed", "31", "--json").stdout)["changes"] for _ in range(2)]
-    assert [one["id"] for one in said[0]] == [one["id"] for one in said[1]]
+def test_as_json_and_as_files(seeded: dict[str, Any], files: Path) -> None:
+    assert seeded["progress"]["cases"] == 16
+    assert list(seeded["contestants"]) == list(PAIR)
+    assert {change["id"] for change in seeded["changes"]} == {path.stem for path in files.iterdir()}
+    for change in seeded["changes"]:
+        assert loads(change["case"]).recipe == loads((files / f"{change['id']}.toml").read_text()).recipe
+
+
+def test_the_same_seed_says_the_same(seeded: dict[str, Any]) -> None:
+    again = json.loads(run(*SEEDED).stdout)
+    assert [one["id"] for one in again["changes"]] == [one["id"] for one in seeded["changes"]] != []
 
 
 @pytest.mark.parametrize(

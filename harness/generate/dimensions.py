@@ -290,7 +290,7 @@ _LINES: tuple[tuple[int, str, tuple[Reach, ...]], ...] = (
     (5, "sparse, old form: slots, extension blocks, overlapping, unordered, beyond, negative, partial", (
         R("sparse.old", form=("right",)), R("sparse.old", form=("extended", "many")),
         R("sparse.old", form=("overlap", "unordered")), R("sparse.old", form=("beyond", "huge", "negative")),
-        R("sparse.old", form=("partial-slot", "no-length")), R("sparse.old", form=("no-end",)),
+        R("sparse.old", form=("partial-slot", "no-length")), R("sparse.slot"), R("sparse.old", form=("no-end",)),
         R("sparse.old", form=("smaller", "larger")), R("sparse.blocks"),
     )),
     (5, "sparse, pax forms: 0.0, 0.1, 1.0, broken digits, missing newline, map longer than the body", (
@@ -327,7 +327,7 @@ _LINES: tuple[tuple[int, str, tuple[Reach, ...]], ...] = (
         R("compressed.gzip", form=("zeros-behind", "junk-behind")),
         R("compressed.gzip", form=("cut", "cut-trailer")),
         R("compressed.gzip", form=("twice",)), R("compressed.zeros", at=("behind",)),
-        R("compressed.zeros", at=("body",)), R("compressed.other"),
+        R("compressed.zeros", at=("body", "alone")), R("compressed.other"),
         R("compressed.other", form=("bomb",)),
     )),
     (6, "an archive as a file's body", (R("body.nested", aligned=(True,)), R("body.nested", aligned=(False,)))),

@@ -6,6 +6,7 @@ cases switch random features off (swarm testing), so that rare ones meet without
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -29,8 +30,11 @@ COUNTS = (0, 1, 2, 3, 4)
 COUNT_WEIGHTS = sums((1, 8, 6, 3, 1))
 """How many features a case has, and how often."""
 
-LARGE = 1000
+LARGE = 600
 """One case in so many is large: hundreds of members with long names, as in the sdist of uv issue 2235."""
+
+PLAIN = 2
+"""One large case in so many has no features: what it shows by its size alone is not hidden by what is refused."""
 
 LARGE_COUNTS = (800, 1000, 1500, 2500, 5000, 20_000)
 LARGE_WEIGHTS = sums((8, 8, 8, 4, 2, 1))
@@ -78,18 +82,17 @@ def tree(choices: Choices, *, largest: int = 6) -> list[Part]:
 def large(choices: Choices) -> list[Part]:
     """An archive of 800 to 20,000 members with long names, carried by pax or by GNU.
 
-    In half of them nothing of the names can be compressed, so that reads of what is compressed end inside names.
+    In two of three nothing of the names can be compressed: they are most of the compressed bytes then, and so most
+    reads of these end inside names.
     """
     carrier = pick(choices, ("pax", "gnu"))
-    random = pick(choices, (False, True))
+    random = pick(choices, (False, True, True))
     sizes = tuple(body(size, 1) for size in SIZES[:4])
     parts: list[Part] = []
     for number in range(weighted(choices, LARGE_COUNTS, LARGE_WEIGHTS)):
         if random:
-            name = (
-                b"project-1.0/%05d" % number
-                + hashlib.shake_128(b"%d" % number).hexdigest(60 + 20 * (number % 4)).encode()
-            )
+            digest = hashlib.shake_128(b"%d" % number).digest(90 + 20 * (number % 4))
+            name = b"project-1.0/%05d" % number + base64.urlsafe_b64encode(digest)
         else:
             name = b"project-1.0/" + b"long-directory-name/" * 6 + b"module_%05d.py" % number
         parts.append(Pax(records=(Record(b"path", name),)) if carrier == "pax" else Long(text=name))
@@ -140,9 +143,11 @@ def build(
 
     One case in `one_large_in` has hundreds of members; 0: none.
     """
-    draft = Draft(large(choices) if one_large_in and chance(choices, one_large_in) else tree(choices))
+    grown = bool(one_large_in) and chance(choices, one_large_in)
+    draft = Draft(large(choices) if grown else tree(choices))
     used: list[Applied] = []
-    for _ in range(weighted(choices, COUNTS, COUNT_WEIGHTS)):
+    count = 0 if grown and chance(choices, PLAIN) else weighted(choices, COUNTS, COUNT_WEIGHTS)
+    for _ in range(count):
         name = weighted(choices, selection.names, selection.weights)
         values = draw(choices, FEATURES[name])
         apply(name, draft, values)

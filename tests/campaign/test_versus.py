@@ -133,15 +133,15 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture(scope="module")
 def run(pool: Pool) -> Versus:
-    versus = Versus(pool, (PAIR,), 31)
-    list(versus.go(cases=120))
+    versus = Versus(pool, (PAIR,), 11)
+    list(versus.go(cases=80))
     return versus
 
 
 def test_it_counts_every_case(run: Versus) -> None:
-    assert run.state.cases == run.state.next_index == 120
-    assert {name: sum(row.values()) for name, row in run.state.statuses.items()} == {PAIR.old: 120, PAIR.new: 120}
-    assert 0 < run.state.parted <= 120
+    assert run.state.cases == run.state.next_index == 80
+    assert {name: sum(row.values()) for name, row in run.state.statuses.items()} == {PAIR.old: 80, PAIR.new: 80}
+    assert 0 < run.state.parted <= 80
 
 
 def test_each_change_shows_in_its_minimised_case(pool: Pool, run: Versus) -> None:
@@ -163,39 +163,41 @@ def test_an_escape_is_found_with_its_direction(run: Versus) -> None:
     assert {aspect.new for aspect in escapes} == {""}
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_run_that_goes_on_keeps_what_it_has(pool: Pool) -> None:
     """What minimising comes to in its 20 seconds may differ; what was found, and how far it came, does not."""
-    first = Versus(pool, (PAIR,), 31)
-    list(first.go(cases=64))
+    first = Versus(pool, (PAIR,), 11)
+    list(first.go(cases=16))
     found = [one.id for one in first.changes]
-    second = Versus(pool, (PAIR,), 31, changes=first.changes, progress=first.state)
-    list(second.go(cases=120))
-    assert second.state.cases == second.state.next_index == 120
+    second = Versus(pool, (PAIR,), 11, changes=first.changes, progress=first.state)
+    list(second.go(cases=32))
+    assert second.state.cases == second.state.next_index == 32
     assert [one.id for one in second.changes][: len(found)] == found != []
 
 
 def test_nothing_is_found_where_nothing_differs(pool: Pool) -> None:
-    versus = Versus(pool, (Pair(PAIR.new, PAIR.new),), 31)
+    versus = Versus(pool, (Pair(PAIR.new, PAIR.new),), 11)
     assert list(versus.go(cases=40)) == []
     assert versus.state.cases == 40
 
 
 def test_a_run_that_is_out_of_time_does_nothing(pool: Pool) -> None:
-    versus = Versus(pool, (PAIR,), 31, progress=Progress(seconds=10.0))
+    versus = Versus(pool, (PAIR,), 11, progress=Progress(seconds=10.0))
     assert list(versus.go(seconds=5.0)) == []
     assert versus.state.cases == 0
 
 
 def test_it_can_be_left_at_any_change(pool: Pool) -> None:
-    assert len(list(itertools.islice(Versus(pool, (PAIR,), 31).go(cases=120), 1))) == 1
+    assert len(list(itertools.islice(Versus(pool, (PAIR,), 11).go(cases=80), 1))) == 1
 
 
+@pytest.mark.usefixtures("hasty")
 def test_what_time_left_no_room_for_is_looked_into_when_the_run_goes_on(pool: Pool) -> None:
-    first = Versus(pool, (PAIR,), 31)
+    first = Versus(pool, (PAIR,), 11)
     next(first.go(cases=16))  # whoever stops listening stops the run
     looked_into = first.state.looked_into
     assert first.left.waiting
-    second = Versus(pool, (PAIR,), 31, changes=first.changes, progress=first.state, left=first.left)
+    second = Versus(pool, (PAIR,), 11, changes=first.changes, progress=first.state, left=first.left)
     list(second.go(cases=16))
     assert (second.left.waiting, second.state.waiting, second.state.cases) == ([], 0, 16)
     assert second.state.looked_into > looked_into
@@ -237,10 +239,10 @@ def test_new_cases_have_their_share_of_the_time(pool: Pool, looking_s: float, or
     run = Versus(
         pool,
         (PAIR,),
-        31,
+        11,
         progress=Progress(seconds=100.0, looking_s=looking_s),
         left=Left(waiting=[parted(1, "a")]),
-        source=lambda _seed, start: iter(() if start else (case_at(31, 0),)),
+        source=lambda _seed, start: iter(() if start else (case_at(11, 0),)),
     )
     run.tell = lambda: doing.append(run.doing)
     list(run.go(seconds=1000.0))
@@ -248,8 +250,15 @@ def test_new_cases_have_their_share_of_the_time(pool: Pool, looking_s: float, or
     assert run.left.waiting == []
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not the point how small a change becomes, it need not become small."""
+    monkeypatch.setattr("harness.campaign.versus.PROBES", 24)
+
+
+@pytest.mark.usefixtures("hasty")
 def test_a_guided_run_mutates_what_was_new(pool: Pool) -> None:
-    plain, guided = Versus(pool, (PAIR,), 31), Versus(pool, (PAIR,), 31, guided=True)
+    plain, guided = Versus(pool, (PAIR,), 11), Versus(pool, (PAIR,), 11, guided=True)
     for run in (plain, guided):
         list(run.go(cases=32))
     assert guided.left.parents
@@ -258,14 +267,15 @@ def test_a_guided_run_mutates_what_was_new(pool: Pool) -> None:
     assert [one.original for one in guided.changes] != [one.original for one in plain.changes]
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_guided_run_goes_on_with_its_pool(pool: Pool) -> None:
     """Stopped and gone on with is the same run as one in one go."""
-    whole = Versus(pool, (PAIR,), 31, guided=True)
+    whole = Versus(pool, (PAIR,), 11, guided=True)
     list(whole.go(cases=32))
-    first = Versus(pool, (PAIR,), 31, guided=True)
+    first = Versus(pool, (PAIR,), 11, guided=True)
     list(first.go(cases=16))
     left = msgspec.json.decode(msgspec.json.encode(first.left), type=Left)
-    second = Versus(pool, (PAIR,), 31, guided=True, changes=first.changes, progress=first.state, left=left)
+    second = Versus(pool, (PAIR,), 11, guided=True, changes=first.changes, progress=first.state, left=left)
     list(second.go(cases=32))
     assert [one.id for one in second.changes] == [one.id for one in whole.changes]
     assert [one.text for one in second.left.parents] == [one.text for one in whole.left.parents]

@@ -76,10 +76,16 @@ def compressed__gzip(draft: Draft, form: str) -> None:
     draft.wrap = functools.partial(in_gzip, form)
 
 
-@feature("6 compression", 2, zeros=(1 << 20, 16 << 20, 96 << 20), at=("body", "behind"))
+@feature("6 compression", 3, zeros=(1 << 20, 16 << 20, 48 << 20), at=("body", "alone", "behind"))
 def compressed__zeros(draft: Draft, zeros: int, at: str) -> None:
-    """Zeros in a body or behind the end, a thousandth in gzip: a bomb, for who counts (CVE-2026-59873)."""
-    if at == "body":
+    """Zeros in a body or behind the end, a thousandth in gzip: a bomb, for who counts (CVE-2026-59873).
+
+    Deflate makes a 1030th of zeros at most: with more than a few other members the whole is below a thousandth,
+    where limits are. So the body is alone in the archive as well.
+    """
+    if at == "alone":
+        draft.parts.clear()
+    if at != "behind":
         draft.parts.append(Member(name=b"zeros", size=zeros))
         draft.end = 0
         zeros += 2 * BLOCK  # the end is zeros too

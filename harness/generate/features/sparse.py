@@ -159,6 +159,32 @@ def sparse__old(draft: Draft, form: str, typeflag: bytes | None, stored: str) ->
     draft.parts += [member, Member(name=b"after.txt", data=b"after\n")]
 
 
+SLOT_FIELDS = (None, b"", b" ", b"1", b"0", b"9x", b"-1", b"777777777777", -1, 2**63 - 1, 2**64)
+"""What an offset or a length of a slot can be: as it should (None), text, or a number by itself."""
+
+
+@feature("5 sparse old", 5, offset=SLOT_FIELDS, length=SLOT_FIELDS, at=("first", "second", "fourth", "extension"))
+def sparse__slot(draft: Draft, offset: Number, length: Number, at: str) -> None:
+    """A sparse map with a slot whose offset or length is empty, odd, or out of range, and right ones around it."""
+    slots = [Slot(0, 1), Slot(1, 1), Slot(2, 1), Slot(3, 2), Slot(4091, 5)]
+    place = {"first": 0, "second": 1, "fourth": 3, "extension": 4}[at]
+    right = slots[place]
+    slots[place] = Slot(right.offset if offset is None else offset, right.length if length is None else length)
+    # Where all four slots of a header are taken, an extension goes on; otherwise the map ends with that slot.
+    used = slots if at in ("fourth", "extension") else slots[: place + 1]
+    stored = 10 if len(used) == len(slots) else place + 1
+    member = Member(
+        kind="sparse",
+        format="gnu",
+        name=b"slots",
+        data=b"startend.\n"[:stored],
+        sparse=tuple(used[:4]),
+        extensions=(SparseBlock(tuple(used[4:])),) if len(used) > 4 else (),
+        realsize=4096 if len(used) > 4 else stored,
+    )
+    draft.parts += [member, Member(name=b"after.txt", data=b"after\n")]
+
+
 @feature("5 GNU specials", 3, typeflag=(b"V", b"M", b"N", b"D"), size=(None, 0, -512, 5), where=WHERE)
 def gnu__special(draft: Draft, typeflag: bytes, size: int | None, where: int) -> None:
     """A volume label, continuation, old long-names file or dump directory, also with a negative size."""
