@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from harness.campaign.runs import write
+from harness.campaign.suspects import folded
 from harness.campaign.versus import SLICE, Change, Left, Progress, Versus
 from harness.contest.pool import Pool
 
@@ -77,7 +78,8 @@ def loaded(path: Path, fresh: Campaign) -> Campaign:
 
 def save(path: Path, campaign: Campaign) -> None:
     """Write a campaign down."""
-    write(os.fspath(path), msgspec.json.encode(campaign))
+    left = msgspec.structs.replace(campaign.left_over, waiting=folded(campaign.left_over.waiting))
+    write(os.fspath(path), msgspec.json.encode(msgspec.structs.replace(campaign, left_over=left)))
 
 
 def advance(

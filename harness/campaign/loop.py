@@ -29,7 +29,7 @@ from .memory import NEW, Memory
 from .novelty import Novelty, features
 from .runs import Kept, Run
 from .search import FINDING_WORTH, Search
-from .suspects import Known, Suspect, Suspects, splits
+from .suspects import Known, Suspect, Suspects, folded, splits
 
 SLICE = 256
 """Cases between two checkpoints."""
@@ -303,7 +303,7 @@ class Campaign:
             old=sorted(self.novelty.old),
             parents=self.search.parents,
             known=self._known,
-            waiting=self.suspects.waiting,
+            waiting=folded(self.suspects.waiting),
         )
         self.run.checkpoint()
         self.memory.progress(self.state.cases, self.state.seconds)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -87,10 +88,44 @@ def unpack(packed: bytes) -> Generated:
     return msgspec.json.decode(zlib.decompress(packed), type=Generated)
 
 
-def _shared(waiting: Iterable[Suspect]) -> list[Suspect]:
-    """The suspects, those of one case with the same bytes: what was read from disk has them once for each."""
-    seen: dict[bytes, bytes] = {}
-    return [msgspec.structs.replace(one, packed=seen.setdefault(one.packed, one.packed)) for one in waiting]
+class Waiting(Protocol):
+    """What waits with its case."""
+
+    @property
+    def index(self) -> int:
+        """The number of the case."""
+
+    @property
+    def packed(self) -> bytes:
+        """The case (`pack`)."""
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+def folded(waiting: Iterable[W]) -> list[W]:
+    """What waits as it is written down: by case, whose bytes only the first one has. A dozen may wait for one."""
+    before = b""
+    found = []
+    for one in sorted(waiting, key=lambda one: (one.index, one.packed)):
+        found.append(_with(one, b"") if one.packed == before else one)
+        before = one.packed
+    return found
+
+
+def unfolded(written: Iterable[W]) -> list[W]:
+    """What was written down, each with the bytes of its case, which are in memory once. As it was if not folded."""
+    before = b""
+    found = []
+    for one in written:
+        before = one.packed or before
+        found.append(_with(one, before))
+    return found
+
+
+def _with(one: W, packed: bytes) -> W:
+    replaced: W = msgspec.structs.replace(one, packed=packed)  # type: ignore[type-var]  # both kinds are structs
+    return replaced
 
 
 def split(target: Target) -> Split:
@@ -129,7 +164,7 @@ class Suspects:
         self._known: dict[Split, list[frozenset[str]]] = {}
         for one in known:
             self.learn(one)
-        self.waiting = _shared(waiting)
+        self.waiting = unfolded(waiting)
         self.doubts: list[Doubt] = []
         """Since the last look."""
         self.left_out = 0

@@ -31,7 +31,7 @@ from ..triage.trial import Trial, job_for, trials
 from .aspects import LEFT, RETRIED, TREE, Aspect, Pair, kind_of, left_of, of_trial, one_of
 from .novelty import Novelty, features
 from .search import FINDING_WORTH, Parent, Search
-from .suspects import pack, unpack
+from .suspects import pack, unfolded, unpack
 
 SLICE = 16
 """Cases between two looks at what was suspicious: the next checkpoint. What time leaves no room for waits."""
@@ -150,7 +150,7 @@ class Left(msgspec.Struct, kw_only=True):
     """What a run goes on with beside its changes and its progress."""
 
     waiting: list[Parted] = []
-    """What was not looked into when the time ended."""
+    """What was not looked into when the time ended; it may be `folded`."""
     parents: list[Parent] = []
     """The pool of the search. Empty where it is not guided, as what follows."""
     young: list[int] = []
@@ -204,6 +204,7 @@ class Versus:
         self.changes = list(changes)
         self.state = progress or Progress()
         self.left = left or Left()
+        self.left.waiting = unfolded(self.left.waiting)
         self.guided = guided
         self._search = Search(seed, self.left.parents, guided=guided)
         self._novelty = Novelty(self.left.young, self.left.old)

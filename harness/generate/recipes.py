@@ -37,7 +37,7 @@ PLAIN = 2
 """One large case in so many has no features: what it shows by its size alone is not hidden by what is refused."""
 
 LARGE_COUNTS = (800, 1000, 1500, 2500, 5000, 20_000)
-LARGE_WEIGHTS = sums((8, 8, 8, 4, 2, 1))
+LARGE_WEIGHTS = sums((12, 12, 12, 6, 2, 1))
 """Members of a large case, and how often: from what shows uv issue 2235 to what outgrows every buffer."""
 
 

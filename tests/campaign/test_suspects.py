@@ -6,7 +6,7 @@ import pytest
 
 from harness.archive.case import Case
 from harness.archive.recipe import Member, Recipe
-from harness.campaign.suspects import PEEK, QUEUE, RECHECK, Known, Suspects, split, splits
+from harness.campaign.suspects import PEEK, QUEUE, RECHECK, Known, Suspects, folded, split, splits, unfolded
 from harness.contest.observation import Node, Observation
 from harness.generate.recipes import Generated
 from harness.triage.explain import causes
@@ -82,6 +82,20 @@ def test_the_queue_is_bounded_and_says_what_it_left_out() -> None:
         suspects.offer(case(SIZED, index=index), [PARTED])
     suspects.trim()
     assert (len(suspects.waiting), suspects.left_out) == (QUEUE, 7)
+
+
+def test_what_waits_for_one_case_is_written_down_with_it_once() -> None:
+    suspects = Suspects()
+    for index in range(3):  # number 1 in two forms, as what was freed of its reasons has the number it had before
+        suspects.offer(case(SIZED, index=index), [PARTED, Target("alive", "one", "", "crashed")])
+        suspects.offer(case(SYMLINK, index=1), [Target("alive", "two", "", "crashed")])
+    mixed = suspects.waiting[::2] + suspects.waiting[1::2]
+    written = folded(mixed)
+    assert sorted(bool(one.packed) for one in written) == [False] * 5 + [True] * 4
+    again = unfolded(written)
+    assert sorted(again, key=lambda one: one.order) == sorted(mixed, key=lambda one: one.order)
+    assert len({id(one.packed) for one in again}) == 4
+    assert unfolded(mixed) == mixed
 
 
 def test_a_smaller_case_does_not_drift_to_what_is_known() -> None:

@@ -76,7 +76,7 @@ def compressed__gzip(draft: Draft, form: str) -> None:
     draft.wrap = functools.partial(in_gzip, form)
 
 
-@feature("6 compression", 3, zeros=(1 << 20, 16 << 20, 48 << 20), at=("body", "alone", "behind"))
+@feature("6 compression", 2, zeros=(1 << 20, 8 << 20, 32 << 20), at=("body", "alone", "behind"))
 def compressed__zeros(draft: Draft, zeros: int, at: str) -> None:
     """Zeros in a body or behind the end, a thousandth in gzip: a bomb, for who counts (CVE-2026-59873).
 
