@@ -45,8 +45,8 @@ BYTE_S = 100e-9
 SAY_S = 0.02
 """Seconds that answers are kept back, so that many go together."""
 
-PIECE_S = 200e-6
-"""Seconds more for each piece that a schedule cuts the archive into."""
+PIECE_S = 600e-6
+"""Seconds more for each piece that a schedule cuts the archive into: what a read through two event loops takes."""
 
 ASLEEP = "it sleeps, and nothing can wake it: killed"
 
