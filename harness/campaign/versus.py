@@ -138,8 +138,13 @@ class Parted(msgspec.Struct, frozen=True, kw_only=True):
     """What running it once took all contestants."""
 
     @property
+    def kind(self) -> str:
+        """What it is, whatever the case: the same words of the same pair."""
+        return "\t".join(("", self.pair.old, self.pair.new, self.aspect.facet, self.aspect.old, self.aspect.new))
+
+    @property
     def keys(self) -> tuple[str, ...]:
-        """What tries are counted by. The words of messages are left out, or each of them would begin anew."""
+        """What tries are bounded by. The words of messages are left out, or each of them would begin anew."""
         kinds = (self.aspect.old.partition(":")[0], self.aspect.new.partition(":")[0])
         # What is left of a failure has a reason in every feature, and is worth little: it is not counted by them.
         names = self.features if self.aspect.facet != LEFT and self.features else ("",)
@@ -162,13 +167,14 @@ def _cost_s(trial: Trial) -> float:
     return sum(one.wall_ns + one.overhead_ns for one in trial.observations + trial.whole) / 1e9
 
 
-def _order(one: Parted, tries: Mapping[str, int]) -> tuple[int, int, int, int]:
+def _order(one: Parted, tries: Mapping[str, int]) -> tuple[int, int, int, int, int]:
+    # Kinds take turns: of the frequent ones there are always some with a feature that is new to them.
     least = min(tries.get(key, 0) for key in one.keys)
-    return least, RANKS.index(one.aspect.facet), len(one.causes), one.index
+    return tries.get(one.kind, 0), least, RANKS.index(one.aspect.facet), len(one.causes), one.index
 
 
 def foremost(waiting: Sequence[Parted], tries: Mapping[str, int]) -> Parted:
-    """What is looked into next: what was tried least, then the gravest, then what has the fewest causes."""
+    """What is looked into next: the kind and then the features tried least, the gravest, the fewest causes."""
     return min(waiting, key=lambda one: _order(one, tries))
 
 
@@ -262,7 +268,7 @@ class Versus:
             self.left.waiting.remove(one)
             if not self._worth(one):
                 continue
-            for key in one.keys:
+            for key in (one.kind, *one.keys):
                 self.state.tries[key] = self.state.tries.get(key, 0) + 1
             began = time.monotonic()
             yield from self._into(one)

@@ -218,6 +218,12 @@ def parted(index: int, *features: str, facet: str = "names", causes: tuple[str, 
         pytest.param([parted(1, "a", causes=("x", "y")), parted(2, "a", causes=("x",))], {}, 2, id="the-simplest"),
         pytest.param([parted(2, "a"), parted(1, "a")], {}, 1, id="the-oldest"),
         pytest.param(
+            [parted(1, "b"), parted(2, "a", facet="listing")],
+            {parted(0, "a").kind: 1, parted(0, "a", facet="listing").keys[0]: 1},
+            2,
+            id="kinds-take-turns",
+        ),
+        pytest.param(
             [parted(1, "a", "b"), parted(2, "a")], {parted(0, "a").keys[0]: 1}, 1, id="with-one-new-feature"
         ),
     ],
