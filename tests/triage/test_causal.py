@@ -11,7 +11,7 @@ from harness.archive.case import Case, Placed, World
 from harness.archive.layers import Layer
 from harness.archive.recipe import End, Long, Member, Part, Pax, Raw, Recipe, Record
 from harness.archive.text import loads
-from harness.triage.causal import Cause, heed, tell, variants
+from harness.triage.causal import LOOKS, Cause, heed, tell, variants
 from harness.triage.explain import causes
 
 from ..judge.observations import ended, extracted, file
@@ -162,3 +162,18 @@ def test_who_heeds_a_cause() -> None:
     ]
     told = heed(Cause(words="x", verdict="causal"), seen, without)
     assert (told.heeded, told.ignored) == (("one", "three"), ("two",))
+
+
+def test_a_large_case_that_could_not_be_made_smaller_is_explained_in_bounded_time() -> None:
+    parts = tuple(Member(name=b"%d" % number) for number in range(2000))
+    case = Case(recipe=Recipe((Member(name=b"odd", mode=0o600), *parts)))
+    asked = 0
+
+    def probe(offers: Sequence[Case]) -> Sequence[bool]:
+        nonlocal asked
+        asked += len(offers)
+        return [False] * len(offers)
+
+    told = tell(case, probe)
+    assert told.case == case
+    assert 0 < asked <= LOOKS // len(parts)
