@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from harness.archive.case import Case, Placed, Schedule, World
+from harness.archive.cases import bytes_of
 from harness.archive.layers import Layer
 from harness.archive.recipe import Long, Member, Part, Pax, Recipe, Record
 from harness.triage.minimise import Budget, Minimised, NotInterestingError, minimise, weight
@@ -219,10 +220,33 @@ def test_a_budget_bounds_what_is_weighed_and_not_run() -> None:
             offered += 1
             yield one
 
-    start = case(Member(name=b"n" * 1000))
+    start = case(Long(text=b"n" * 1000))
     small = minimise(start, probe(lambda _: True), budget=Budget(weighed=20_000), passes=(endless,))
     assert small == Minimised(case=start, probes=2, complete=False)
     assert 10 < offered <= 20
+
+
+def test_what_is_heavy_counts_for_more_and_fewer_are_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight cases of 20,000 members at a time took 700 MB, and sixty probes of them a quarter of an hour."""
+    monkeypatch.setattr("harness.triage.minimise.HEAVY", 10_240)
+    together: list[tuple[int, int]] = []
+
+    def heavy(one: Case) -> int:
+        return 1 + len(bytes_of(one)) // 10_240
+
+    def wanted(cases: Sequence[Case]) -> list[bool]:
+        together.append((len(cases), sum(map(heavy, cases))))
+        return [any(part.kind == "symlink" for part in members(one)) for one in cases]
+
+    start = case(*(Member(name=b"%02d" % n, data=b"n" * 1000) for n in range(40)), *NOISE)
+    small = minimise(start, wanted, budget=Budget(probes=60, width=8))
+    first = heavy(start)
+    assert together[0] == (2, 2 * first)
+    assert all(total < 8 + first for _, total in together)
+    assert max(count for count, _ in together) == 8
+    assert together[1][0] < 4
+    assert small.probes == sum(total for _, total in together)
+    assert members(small.case)[-1].kind == "symlink"
 
 
 def test_every_pass_offers_something() -> None:
