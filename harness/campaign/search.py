@@ -8,12 +8,14 @@ the same answers give the same cases, whatever the time between them.
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from ..archive.case import Case
 from ..archive.cases import bare, bytes_of
-from ..archive.text import dumps, loads
+from ..archive.encode import encode_bytes
 from ..generate.choices import below, seeded, weighted
 from ..generate.mutate import mutant
 from ..generate.recipes import Generated, case_at
@@ -29,6 +31,10 @@ POOL = 1024
 
 LARGEST = 64 * 1024
 """Bytes of an archive in the pool. A child of a larger one would cost as much as a hundred others."""
+
+LARGEST_PLAIN = 16 * LARGEST
+"""The same when it is unpacked: gzip makes less than `LARGEST` of 38 MB of like members, and each child of those
+takes a dozen seconds."""
 
 WORTH = 4
 """The least newness that puts a case into the pool: a new error, status, pair or set of codes, no mere pattern."""
@@ -46,8 +52,8 @@ _CHOOSING = 1 << 40
 class Parent(msgspec.Struct, kw_only=True):
     """A case in the pool."""
 
-    text: str
-    """The case as TOML: smaller than the object, and what the store keeps."""
+    packed: bytes
+    """The case: smaller than the object, and quick to read. To read TOML took most of a campaign's own time."""
     label: str
     features: tuple[str, ...] = ()
     worth: int = SEED_WORTH
@@ -61,26 +67,36 @@ class Parent(msgspec.Struct, kw_only=True):
         return 1 + 64 * self.worth * (1 + self.fruitful) // (1 + self.chosen)
 
 
+def packed(case: Case) -> bytes:
+    """A case without the words about it, compressed. JSON, as its numbers may need more than 64 bits."""
+    return zlib.compress(msgspec.json.encode(bare(case)), 1)
+
+
+def unpacked(packed: bytes) -> Case:
+    """The case that was packed."""
+    return msgspec.json.decode(zlib.decompress(packed), type=Case)
+
+
 class Search:
     """The pool, and the order of cases. The first `given` cases are the first of the pool, as they are."""
 
     def __init__(self, seed: int, parents: Iterable[Parent] = (), *, guided: bool = True, given: int = 0) -> None:
         self.seed, self.guided, self.given = seed, guided, given
         self.parents = list(parents)
-        self._texts = {parent.text for parent in self.parents}
+        self._known = {parent.packed for parent in self.parents}
         self._of: dict[int, Parent] = {}
 
     def propose(self, start: int, count: int) -> list[Generated]:
         """Cases number `start` to `start + count - 1`, from the pool as it stands."""
         sums = list(itertools.accumulate(parent.energy for parent in self.parents))
         self._of.clear()
-        read: dict[str, Generated] = {}
+        read: dict[bytes, Generated] = {}
         return [self._propose(index, sums, read) for index in range(start, start + count)]
 
-    def _propose(self, index: int, sums: Sequence[int], read: dict[str, Generated]) -> Generated:
+    def _propose(self, index: int, sums: Sequence[int], read: dict[bytes, Generated]) -> Generated:
         if index < min(self.given, len(self.parents)):
             parent = self.parents[index]
-            return Generated(case=loads(parent.text), seed=self.seed, index=index, features=parent.features)
+            return Generated(case=unpacked(parent.packed), seed=self.seed, index=index, features=parent.features)
         choices = seeded(self.seed, index + _CHOOSING)
         if not self.guided or not self.parents or not below(choices, FRESH):
             return case_at(self.seed, index)
@@ -89,11 +105,10 @@ class Search:
         drawn[0].chosen += 1
         cases = []
         for parent in drawn:
-            if parent.text not in read:
-                case = loads(parent.text)
-                case = msgspec.structs.replace(case, id=parent.label)
-                read[parent.text] = Generated(case=case, seed=self.seed, index=index, features=parent.features)
-            cases.append(read[parent.text])
+            if parent.packed not in read:
+                case = msgspec.structs.replace(unpacked(parent.packed), id=parent.label)
+                read[parent.packed] = Generated(case=case, seed=self.seed, index=index, features=parent.features)
+            cases.append(read[parent.packed])
         return mutant(self.seed, index, cases[0], cases[1:])
 
     def learn(self, generated: Generated, worth: int) -> None:
@@ -107,14 +122,13 @@ class Search:
 
     def add(self, generated: Generated, worth: int = SEED_WORTH) -> bool:
         """Put a case into the pool; False for one that is there, or too large."""
-        case = bare(generated.case)
-        if len(bytes_of(case)) > LARGEST:
+        if len(encode_bytes(generated.case.recipe)) > LARGEST_PLAIN or len(bytes_of(generated.case)) > LARGEST:
             return False
-        text = dumps(case)
-        if text in self._texts:
+        case = packed(generated.case)
+        if case in self._known:
             return False
-        self._texts.add(text)
-        self.parents.append(Parent(text=text, label=generated.label, features=generated.features, worth=worth))
+        self._known.add(case)
+        self.parents.append(Parent(packed=case, label=generated.label, features=generated.features, worth=worth))
         return True
 
     def trim(self) -> None:
@@ -124,4 +138,4 @@ class Search:
         ranked = sorted(range(len(self.parents)), key=lambda place: (-self.parents[place].energy, place))
         kept = sorted(ranked[:POOL])
         self.parents = [self.parents[place] for place in kept]
-        self._texts = {parent.text for parent in self.parents}
+        self._known = {parent.packed for parent in self.parents}

@@ -14,8 +14,8 @@ import msgspec
 from ..archive.case import Case
 from ..archive.cases import InputError, bytes_of, load
 from ..archive.decode import decode
-from ..archive.text import CaseError, dumps
-from .search import LARGEST, SEED_WORTH, Parent
+from ..archive.text import CaseError
+from .search import LARGEST, SEED_WORTH, Parent, packed
 
 MOST = 512
 """Seeds that are taken: half of the pool."""
@@ -52,7 +52,7 @@ def gather(paths: Sequence[str]) -> Seeds:
     parents: list[Parent] = []
     names: list[str] = []
     left_out: list[str] = []
-    texts: set[str] = set()
+    taken: set[bytes] = set()
     for file in files(paths):
         try:
             case = _case(file)
@@ -61,15 +61,15 @@ def gather(paths: Sequence[str]) -> Seeds:
                 raise
             left_out.append(str(error))
             continue
-        data, text = bytes_of(case), dumps(case)
-        reason = _reason(len(data), text in texts, len(parents))
+        data, kept = bytes_of(case), packed(case)
+        reason = _reason(len(data), kept in taken, len(parents))
         if reason:
             left_out.append(f"{file}: {reason}")
             continue
-        texts.add(text)
+        taken.add(kept)
         name = f"{file} {hashlib.blake2b(data, digest_size=16).hexdigest()}"
         names.append(name)
-        parents.append(Parent(text=text, label=f"seed:{file}", worth=SEED_WORTH))
+        parents.append(Parent(packed=kept, label=f"seed:{file}", worth=SEED_WORTH))
     return Seeds(parents=tuple(parents), names=tuple(names), left_out=tuple(left_out))
 
 

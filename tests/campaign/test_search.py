@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 
+import msgspec
 import pytest
 
 from harness.archive.case import Case
+from harness.archive.cases import bare, bytes_of
 from harness.archive.encode import encode_bytes
+from harness.archive.layers import Layer
 from harness.archive.recipe import Member, Recipe
 from harness.campaign import search
-from harness.campaign.search import POOL, WORTH, Parent, Search
+from harness.campaign.search import POOL, WORTH, Parent, Search, packed, unpacked
 from harness.generate.recipes import Generated, case_at
 
 
@@ -71,6 +74,19 @@ def test_the_same_case_joins_once_and_a_large_one_does_not() -> None:
     assert len(one.parents) == 1
 
 
+def test_what_is_small_only_because_it_is_compressed_does_not_join() -> None:
+    """Each child of 20,000 members that were compressed took a dozen seconds."""
+    bomb = generated(b"b", size=search.LARGEST_PLAIN)
+    case = msgspec.structs.replace(bomb.case, layers=(Layer(kind="bzip2"),))
+    assert len(bytes_of(case)) < search.LARGEST // 16
+    assert not Search(7).add(msgspec.structs.replace(bomb, case=case))
+
+
+def test_what_joins_comes_out_as_it_was() -> None:
+    for case in (case_at(11, index).case for index in range(300)):
+        assert unpacked(packed(case)) == bare(case)
+
+
 def test_the_pool_is_bounded_and_keeps_the_most_energy() -> None:
     one = Search(7)
     for number in range(POOL + 50):
@@ -81,7 +97,7 @@ def test_the_pool_is_bounded_and_keeps_the_most_energy() -> None:
 
 
 def test_energy_falls_when_chosen_and_grows_with_fruit() -> None:
-    parent = Parent(text="", label="", features=(), worth=8)
+    parent = Parent(packed=b"", label="", features=(), worth=8)
     first = parent.energy
     parent.chosen = 3
     chosen = parent.energy

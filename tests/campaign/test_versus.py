@@ -284,4 +284,4 @@ def test_a_guided_run_goes_on_with_its_pool(pool: Pool) -> None:
     second = Versus(pool, (PAIR,), 11, guided=True, changes=first.changes, progress=first.state, left=left)
     list(second.go(cases=32))
     assert [one.id for one in second.changes] == [one.id for one in whole.changes]
-    assert [one.text for one in second.left.parents] == [one.text for one in whole.left.parents]
+    assert [one.packed for one in second.left.parents] == [one.packed for one in whole.left.parents]
