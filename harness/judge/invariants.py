@@ -182,8 +182,8 @@ def own_word(observations: Observations, world: World) -> Iterator[Broken]:
     for own in (strict, compat):
         if own is None or own.listing is None:
             continue
-        named = _with_parents([row.path for row in own.listing] + [placed.name for placed in world.placed])
-        extra = tuple(node.path for node in own.tree if node.path not in named | {ROOT})
+        named = _with_parents([row.path for row in own.listing] + [placed.name for placed in world.placed]) | {ROOT}
+        extra = tuple(node.path for node in own.tree if node.path not in named)
         if extra:
             yield Broken(
                 "own-word",
