@@ -63,8 +63,8 @@ QUEUE = 512
 RANKS = ("escapes", "arrival", "status", *TREE, LEFT)
 """The order in which aspects that are known equally well are looked into."""
 
-UNSTEADY_S = 2.0
-"""What takes longer is not run again and again to see whether chance is in it."""
+UNSTEADY_S = 4.0
+"""What takes the two longer is not run again and again to see whether chance is in it."""
 
 LIMITS = Limits(time_s=3.0)
 """What contestants may use. Many releases run each case, and one that hangs in all of them costs this for each."""
@@ -135,7 +135,7 @@ class Parted(msgspec.Struct, frozen=True, kw_only=True):
     causes: frozenset[str]
     """Of the case as it was generated."""
     cost_s: float
-    """What running it once took all contestants."""
+    """What running it once took the two."""
 
     @property
     def kind(self) -> str:
@@ -163,8 +163,9 @@ class Left(msgspec.Struct, kw_only=True):
     """The two generations of `Novelty`."""
 
 
-def _cost_s(trial: Trial) -> float:
-    return sum(one.wall_ns + one.overhead_ns for one in trial.observations + trial.whole) / 1e9
+def _cost_s(trial: Trial, pair: Pair) -> float:
+    seen = trial.observations + trial.whole
+    return sum(one.wall_ns + one.overhead_ns for one in seen if one.contestant in (pair.old, pair.new)) / 1e9
 
 
 def _order(one: Parted, tries: Mapping[str, int]) -> tuple[int, int, int, int, int]:
@@ -327,7 +328,7 @@ class Versus:
         if not parted:
             return
         self.state.parted += 1
-        packed, why, cost_s = pack(generated), frozenset(causes(generated.case)), _cost_s(trial)
+        packed, why = pack(generated), frozenset(causes(generated.case))
         for pair, aspect in parted:
             one = Parted(
                 packed=packed,
@@ -336,7 +337,7 @@ class Versus:
                 pair=pair,
                 aspect=aspect,
                 causes=why,
-                cost_s=cost_s,
+                cost_s=_cost_s(trial, pair),
             )
             for change in self._known(one):
                 self.state.sightings[change.id] = self.state.sightings.get(change.id, 0) + 1

@@ -17,7 +17,7 @@ from harness.contest.observation import Node, Observation, Status
 from harness.contest.pool import Pool
 from harness.contest.registry import available
 from harness.generate.recipes import case_at
-from harness.triage.trial import job_for, trials
+from harness.triage.trial import Trial, job_for, trials
 
 PAIR = Pair("tarfile-fully-trusted", "extractor-compat")
 
@@ -285,3 +285,19 @@ def test_a_guided_run_goes_on_with_its_pool(pool: Pool) -> None:
     list(second.go(cases=32))
     assert [one.id for one in second.changes] == [one.id for one in whole.changes]
     assert [one.packed for one in second.left.parents] == [one.packed for one in whole.left.parents]
+
+
+def test_what_waits_cost_what_its_own_two_took() -> None:
+    """With seven releases in a run, one that loses names by chance was not run again: all were too slow."""
+
+    def ran(name: str, seconds: float, *nodes: Node) -> Observation:
+        return Observation(
+            contestant=name, status="extracted", tree=nodes, wall_ns=int(seconds * 1e9), overhead_ns=1_000_000_000
+        )
+
+    generated = case_at(1, 0)
+    observations = (ran("a", 0.5, FILE), ran("b", 1.5), ran("c", 30.0))
+    job = job_for(generated.case, ("a", "b", "c"))
+    versus = Versus(None, chain("abc"), 1)  # type: ignore[arg-type]  # nothing is run
+    versus._wait(generated, Trial(job, observations))
+    assert [(one.pair, one.cost_s) for one in versus.left.waiting] == [(Pair("a", "b"), 4.0)]
