@@ -61,6 +61,13 @@ def _unnamed(line: str, archive: bytes) -> str:
     kept = []
     for word in line.split():
         bare = word.strip(QUOTES).encode("utf-8", "backslashreplace")
-        named = bare and re.search(rb"(?<![A-Za-z0-9])" + re.escape(bare) + rb"(?![A-Za-z0-9])", archive)
-        kept.append("…" if named else word)
+        kept.append("…" if bare and _holds(archive, bare) else word)
     return " ".join(kept)
+
+
+def _holds(archive: bytes, word: bytes) -> bool:
+    # Most words are nowhere in it, which `in` says thirty times sooner: a large archive is looked through for every
+    # word that anyone says.
+    return word in archive and bool(
+        re.search(rb"(?<![A-Za-z0-9])" + re.escape(word) + rb"(?![A-Za-z0-9])", archive)
+    )
