@@ -181,8 +181,9 @@ def _outermost(paths: Sequence[str]) -> list[str]:
 
 
 def shown(plan: Plan) -> list[str]:
-    """Everything of the host that a cell of this plan shows, system and devices included."""
-    return _outermost([*plan.visible, *system_paths(), *filter(os.path.exists, DEVICES)])
+    """Everything of the host that a cell of this plan shows, system and devices included; and where links lead."""
+    aims = map(os.path.realpath, filter(os.path.islink, plan.visible))
+    return _outermost([*plan.visible, *aims, *system_paths(), *filter(os.path.exists, DEVICES)])
 
 
 def _stage(paths: Sequence[str]) -> dict[str, str]:
@@ -214,14 +215,13 @@ def _become_plain() -> None:
     prctl("PR_SET_DUMPABLE", _PR_SET_DUMPABLE, 1)
 
 
-def _build_root(paths: Sequence[str], staged: dict[str, str], arena: str) -> None:
+def _build_root(paths: Sequence[str], links: dict[str, str], staged: dict[str, str], arena: str) -> None:
     root = "/tmp"  # noqa: S108  # covered by a tmpfs of this mount namespace alone
-    old = {path: os.readlink(path) for path in paths if os.path.islink(path)}
-    sources = {path: staged.get(path, path) for path in paths if path not in old}
+    sources = {path: staged.get(path, path) for path in paths if path not in links}
     fds = {path: os.open(source, os.O_PATH | os.O_CLOEXEC) for path, source in sources.items()}
     kinds = {path: os.path.isdir(f"/proc/self/fd/{fd}") for path, fd in fds.items()}
     _mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755,size=1m")
-    for path, target in old.items():
+    for path, target in links.items():
         os.makedirs(root + os.path.dirname(path), exist_ok=True)
         os.symlink(target, root + path)
     for path, fd in fds.items():
@@ -330,6 +330,8 @@ def enter(plan: Plan) -> int:
 
 def _enter(plan: Plan) -> int:
     paths = shown(plan)
+    # Before anything is mounted: some may lie in /tmp, which will be covered.
+    links = {path: os.path.realpath(path) for path in paths if os.path.islink(path)}
     staged: dict[str, str] = {}
     if os.geteuid() == 0:
         staged = _stage(paths)
@@ -346,7 +348,7 @@ def _enter(plan: Plan) -> int:
     pid = os.fork()
     if pid:
         return pid
-    _build_root(paths, staged, f"size={plan.arena_size},nr_inodes={plan.arena_inodes}")
+    _build_root(paths, links, staged, f"size={plan.arena_size},nr_inodes={plan.arena_inodes}")
     _write("/proc/sys/user/max_user_namespaces", "0")
     _mount("none", "/proc", "", _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
     _lock_root()

@@ -152,6 +152,20 @@ def test_commands_that_escape(elsewhere: Path, text: str, changes: list[tuple[by
     assert seen_changes == changes
 
 
+def test_what_is_shown_may_be_a_link_to_a_link(elsewhere: Path) -> None:
+    """Where the venv was one, no cell could be built, and all ran in the weaker one."""
+    (elsewhere / "place").mkdir()
+    (elsewhere / "place" / "there").write_text("yes")
+    (elsewhere / "second").symlink_to("place")
+    (elsewhere / "first").symlink_to(elsewhere / "second")
+    text = f'cat {elsewhere}/first/there > "$2/f"'
+    one = Contestant.from_command(f"{script(elsewhere, text)} {{archive}} {{dest}}")
+    one = msgspec.structs.replace(one, shows=(f"{elsewhere}/first", f"{elsewhere}/first/there"))
+    with Pool([one], limits=LIMITS, kind="namespaces") as pool:
+        (seen,) = pool.run(Job(archive=PLAIN, contestants=(one.name,)))
+    assert [(node.path, node.data) for node in seen.tree[1:]] == [(b"f", b"yes")]
+
+
 def test_what_a_command_leaves_running_is_killed(elsewhere: Path) -> None:
     one = Contestant.from_command(f"{script(elsewhere, 'sleep 1000 & exit 0')} {{archive}} {{dest}}")
     with Pool([one], limits=LIMITS) as pool:
