@@ -25,6 +25,12 @@ Status: TypeAlias = Literal[
 
 NodeType: TypeAlias = Literal["file", "dir", "symlink", "fifo", "char", "block", "socket"]
 
+LONGEST = 16384
+"""Bytes of the longest path that is recorded: four times PATH_MAX, which only openat(2) can get past."""
+
+TOO_DEEP = "too deep to be recorded"
+"""What a note says of a tree that is recorded only in part: it has directories of longer paths than `LONGEST`."""
+
 SMALL = 256
 """Contents up to this many bytes are kept in the observation as they are, longer ones as a digest only."""
 

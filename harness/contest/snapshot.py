@@ -13,13 +13,10 @@ import hashlib
 import os
 import stat
 
-from .observation import HOLES, SMALL, Node, NodeType
+from .observation import HOLES, LONGEST, SMALL, Node, NodeType
 
 WHOLE = 16 << 20
 """Bytes up to which a file is hashed as a whole; beyond, runs of zeros are passed over, holes or not."""
-
-LONGEST = 16384
-"""Bytes of the longest path that is recorded: four times PATH_MAX, which only openat(2) can get past."""
 
 EARLIEST, LATEST = -(1 << 63), (1 << 63) - 1
 """Nanoseconds that fit 64 bits: September 1677 to April 2262. File systems hold more, records do not."""

@@ -26,7 +26,7 @@ from ..archive.case import WHOLE, World
 from . import command, probes, processes, serving, together
 from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
-from .observation import Change, Job, Listed, Node, Observation, Status
+from .observation import TOO_DEEP, Change, Job, Listed, Node, Observation, Status
 from .protocol import Answer, Batch, Held, Probe, frames, receive_request, send_bytes
 from .registry import Contestant
 from .sandbox import ARENA
@@ -321,7 +321,7 @@ class Worker:
             self.spent = True  # the supervisor removes them
             seen.outcome.notes += (f"left behind: {left} segments of shared memory, which were removed",)
         if cut:
-            notes = (f"{len(cut)} directories too deep to be recorded, first {ascii(cut[0][:60])[1:]}...",)
+            notes = (f"{len(cut)} directories {TOO_DEEP}, first {ascii(cut[0][:60])[1:]}...",)
             seen.outcome.notes += notes
         status = seen.status or _status(seen.failed, tree, before)
         total = time.perf_counter_ns() - began

@@ -16,7 +16,7 @@ import msgspec
 
 from ..archive.case import WHOLE, Case
 from ..archive.expect import NEVER, REFUSE, Entry, Outcome
-from ..contest.observation import SMALL, Node, Observation
+from ..contest.observation import SMALL, TOO_DEEP, Node, Observation
 from .compare import NOT_COMPARED
 from .facets import clean
 from .invariants import arrival, no_silent_loss
@@ -28,9 +28,6 @@ MUST = "must"
 
 NOT_APPLIED = "the schedule was not applied"
 """How the note of a contestant begins to which the bytes did not come as the case says."""
-
-TOO_DEEP = "too deep to be recorded"
-"""What a note says of a tree that the snapshot holds only in part: nobody can say whether it is right."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

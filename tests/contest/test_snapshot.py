@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harness.contest.snapshot as snapshot_module
-from harness.contest.observation import HOLES, SMALL, Node
-from harness.contest.snapshot import EARLIEST, LATEST, LONGEST, WHOLE, digest_of, snapshot
+from harness.contest.observation import HOLES, LONGEST, SMALL, Node
+from harness.contest.snapshot import EARLIEST, LATEST, WHOLE, digest_of, snapshot
 
 WHEN = 1_000_000_000_000_000_007
 Make = Callable[[], None]

@@ -12,6 +12,9 @@ STRICT = "extractor-strict"
 COMPAT = "extractor-compat"
 ESCAPED = (Change(path=b"canary/secret.txt", what="mode", before="0644", after="0777"),)
 
+DEEP = b"d" * 16384 + b"/f"
+CUT = ("1 directories too deep to be recorded, first 'd'...",)
+
 BROKEN = [
     pytest.param("contained", (extracted("a", escapes=ESCAPED),), ("a",), (), id="mode-outside"),
     pytest.param("contained", (ended("a", "refused", escapes=ESCAPED),), ("a",), (), id="refused-too-late"),
@@ -50,6 +53,20 @@ BROKEN = [
         id="listed-and-absent",
     ),
     pytest.param(
+        "no-silent-loss",
+        (extracted("a", listing=(Listed(path=DEEP),)),),
+        ("a",),
+        (),
+        id="deep-and-absent",
+    ),
+    pytest.param(
+        "no-silent-loss",
+        (extracted("a", listing=(Listed(path=b"f"),), notes=CUT),),
+        ("a",),
+        (),
+        id="absent-where-another-is-too-deep",
+    ),
+    pytest.param(
         "own-word",
         (extracted(STRICT, file(b"f")), ended(COMPAT, "refused")),
         (STRICT,),
@@ -66,6 +83,7 @@ BROKEN = [
 ]
 
 KEPT = [
+    pytest.param((extracted("a", listing=(Listed(path=DEEP),), notes=CUT),), id="too-deep-to-be-seen"),
     pytest.param((extracted("a", file(b"f")), extracted("b", file(b"f"))), id="agreement"),
     pytest.param((extracted("a", file(b"f")), ended("b", "refused")), id="one-refuses"),
     pytest.param((extracted("a", file(b"f")), ended("b", "partial", tree=(file(b"g"),))), id="one-fails-half-way"),
