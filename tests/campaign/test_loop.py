@@ -161,15 +161,23 @@ with Pool(available(names), cells=1) as pool:
 """
 
 
-@pytest.mark.parametrize("room", [10, 10_000], ids=["at-once", "when-something-was-learned"])
-def test_a_full_disk_ends_a_run_that_goes_on_later(pool: Pool, finished: Path, tmp_path: Path, room: int) -> None:
+@pytest.mark.parametrize(
+    ("room", "what"),
+    [
+        pytest.param(10, "the checkpoint", id="at-once"),
+        pytest.param(10_000, "a finding", id="when-something-was-found"),
+    ],
+)
+def test_a_full_disk_ends_a_run_that_goes_on_later(
+    pool: Pool, finished: Path, tmp_path: Path, room: int, what: str
+) -> None:
     """A limit on file sizes fails a write half-way, as a full disk does."""
     path = tmp_path / "run"
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(path), str(CASES), str(room)], check=False, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert f"{path}: the checkpoint cannot be written: File too large; nothing before it is lost" in done.stderr
+    assert f"{path}: {what} cannot be written: File too large; nothing before it is lost" in done.stderr
     assert f"--resume {path}" in done.stderr
     assert list(path.rglob("*.part")) == []
     resumed = Run.resume(str(path))
