@@ -8,7 +8,6 @@ the same answers give the same cases, whatever the time between them.
 from __future__ import annotations
 
 import itertools
-import zlib
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -19,6 +18,7 @@ from ..archive.encode import encode_bytes
 from ..generate.choices import below, seeded, weighted
 from ..generate.mutate import mutant
 from ..generate.recipes import Generated, case_at
+from .packing import pack, unpack
 
 FRESH = 3
 """One case in so many is made from the seed alone: what the pool has not seen cannot be mutated into sight."""
@@ -53,7 +53,8 @@ class Parent(msgspec.Struct, kw_only=True):
     """A case in the pool."""
 
     packed: bytes
-    """The case: smaller than the object, and quick to read. To read TOML took most of a campaign's own time."""
+    """The case, without the words about it: smaller than the object, and quick to read. Reading TOML took most of a
+    campaign's own time."""
     label: str
     features: tuple[str, ...] = ()
     worth: int = SEED_WORTH
@@ -65,16 +66,6 @@ class Parent(msgspec.Struct, kw_only=True):
     def energy(self) -> int:
         """How likely it is to be chosen, in 1/64."""
         return 1 + 64 * self.worth * (1 + self.fruitful) // (1 + self.chosen)
-
-
-def packed(case: Case) -> bytes:
-    """A case without the words about it, compressed. JSON, as its numbers may need more than 64 bits."""
-    return zlib.compress(msgspec.json.encode(bare(case)), 1)
-
-
-def unpacked(packed: bytes) -> Case:
-    """The case that was packed."""
-    return msgspec.json.decode(zlib.decompress(packed), type=Case)
 
 
 class Search:
@@ -96,7 +87,9 @@ class Search:
     def _propose(self, index: int, sums: Sequence[int], read: dict[bytes, Generated]) -> Generated:
         if index < min(self.given, len(self.parents)):
             parent = self.parents[index]
-            return Generated(case=unpacked(parent.packed), seed=self.seed, index=index, features=parent.features)
+            return Generated(
+                case=unpack(parent.packed, Case), seed=self.seed, index=index, features=parent.features
+            )
         choices = seeded(self.seed, index + _CHOOSING)
         if not self.guided or not self.parents or not below(choices, FRESH):
             return case_at(self.seed, index)
@@ -106,7 +99,7 @@ class Search:
         cases = []
         for parent in drawn:
             if parent.packed not in read:
-                case = msgspec.structs.replace(unpacked(parent.packed), id=parent.label)
+                case = msgspec.structs.replace(unpack(parent.packed, Case), id=parent.label)
                 read[parent.packed] = Generated(case=case, seed=self.seed, index=index, features=parent.features)
             cases.append(read[parent.packed])
         return mutant(self.seed, index, cases[0], cases[1:])
@@ -122,13 +115,14 @@ class Search:
 
     def add(self, generated: Generated, worth: int = SEED_WORTH) -> bool:
         """Put a case into the pool; False for one that is there, or too large."""
-        if len(encode_bytes(generated.case.recipe)) > LARGEST_PLAIN or len(bytes_of(generated.case)) > LARGEST:
+        case = generated.case
+        if len(bytes_of(case)) > LARGEST or (case.layers and len(encode_bytes(case.recipe)) > LARGEST_PLAIN):
             return False
-        case = packed(generated.case)
-        if case in self._known:
+        packed = pack(bare(case))
+        if packed in self._known:
             return False
-        self._known.add(case)
-        self.parents.append(Parent(packed=case, label=generated.label, features=generated.features, worth=worth))
+        self._known.add(packed)
+        self.parents.append(Parent(packed=packed, label=generated.label, features=generated.features, worth=worth))
         return True
 
     def trim(self) -> None:

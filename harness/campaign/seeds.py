@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ..archive.case import Case
-from ..archive.cases import InputError, bytes_of, load
+from ..archive.cases import InputError, bare, bytes_of, load
 from ..archive.decode import decode
 from ..archive.text import CaseError
-from .search import LARGEST, SEED_WORTH, Parent, packed
+from .packing import pack
+from .search import LARGEST, SEED_WORTH, Parent
 
 MOST = 512
 """Seeds that are taken: half of the pool."""
@@ -61,7 +62,7 @@ def gather(paths: Sequence[str]) -> Seeds:
                 raise
             left_out.append(str(error))
             continue
-        data, kept = bytes_of(case), packed(case)
+        data, kept = bytes_of(case), pack(bare(case))
         reason = _reason(len(data), kept in taken, len(parents))
         if reason:
             left_out.append(f"{file}: {reason}")

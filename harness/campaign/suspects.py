@@ -8,7 +8,6 @@ can hide behind each other.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
@@ -22,6 +21,7 @@ from ..judge.facets import STRONG, differences
 from ..triage.causal import relieved
 from ..triage.explain import causes
 from ..triage.target import Target
+from .packing import pack, unpack
 
 RECHECK = 1024
 """One explained target in so many is investigated all the same."""
@@ -66,7 +66,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def generated(self) -> Generated:
         """Its case, made anew each time."""
-        return unpack(self.packed)
+        return unpack(self.packed, Generated)
 
     @property
     def order(self) -> tuple[bool, int, int, int, str]:
@@ -78,16 +78,6 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
         return slow, self.target.rank, len(self.causes), self.index, repr(self.target)
 
 
-def pack(generated: Generated) -> bytes:
-    """A case as little memory. JSON, as its numbers may need more than 64 bits."""
-    return zlib.compress(msgspec.json.encode(generated), 1)
-
-
-def unpack(packed: bytes) -> Generated:
-    """The case that was packed."""
-    return msgspec.json.decode(zlib.decompress(packed), type=Generated)
-
-
 class Waiting(Protocol):
     """What waits with its case."""
 
@@ -97,7 +87,7 @@ class Waiting(Protocol):
 
     @property
     def packed(self) -> bytes:
-        """The case (`pack`)."""
+        """The case (`packing.pack`)."""
 
 
 W = TypeVar("W", bound=Waiting)

@@ -30,8 +30,9 @@ from ..triage.minimise import Budget, NotInterestingError, minimise
 from ..triage.trial import Trial, job_for, trials
 from .aspects import LEFT, RETRIED, TREE, Aspect, Pair, kind_of, left_of, of_trial, one_of
 from .novelty import Novelty, features
+from .packing import pack, unpack
 from .search import FINDING_WORTH, Parent, Search
-from .suspects import pack, unfolded, unpack
+from .suspects import unfolded
 
 SLICE = 16
 """Cases between two looks at what was suspicious: the next checkpoint. What time leaves no room for waits."""
@@ -127,7 +128,7 @@ class Parted(msgspec.Struct, frozen=True, kw_only=True):
     """A pair that parts on a case in one aspect."""
 
     packed: bytes
-    """The case (`suspects.pack`)."""
+    """The case (`packing.pack`)."""
     index: int
     features: tuple[str, ...]
     pair: Pair
@@ -350,7 +351,7 @@ class Versus:
 
     def _into(self, one: Parted) -> Iterator[Change]:
         """Make one aspect of a case small, and yield the change when it is a new one."""
-        generated, pair, aspect, cost_s = unpack(one.packed), one.pair, one.aspect, one.cost_s
+        generated, pair, aspect, cost_s = unpack(one.packed, Generated), one.pair, one.aspect, one.cost_s
         self.state.looked_into += 1
         until = time.monotonic() + PATIENCE_S
         width = max(1, min(WIDTH, int(self.pool.cells / max(cost_s, 1e-3))))

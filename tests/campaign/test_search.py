@@ -13,7 +13,8 @@ from harness.archive.encode import encode_bytes
 from harness.archive.layers import Layer
 from harness.archive.recipe import Member, Recipe
 from harness.campaign import search
-from harness.campaign.search import POOL, WORTH, Parent, Search, packed, unpacked
+from harness.campaign.packing import pack, unpack
+from harness.campaign.search import POOL, WORTH, Parent, Search
 from harness.generate.recipes import Generated, case_at
 
 
@@ -84,7 +85,7 @@ def test_what_is_small_only_because_it_is_compressed_does_not_join() -> None:
 
 def test_what_joins_comes_out_as_it_was() -> None:
     for case in (case_at(11, index).case for index in range(300)):
-        assert unpacked(packed(case)) == bare(case)
+        assert unpack(pack(bare(case)), Case) == bare(case)
 
 
 def test_the_pool_is_bounded_and_keeps_the_most_energy() -> None:

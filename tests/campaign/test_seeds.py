@@ -13,7 +13,8 @@ from harness.archive.case import Case, Schedule
 from harness.archive.cases import InputError, bytes_of
 from harness.archive.recipe import Member, Recipe
 from harness.archive.text import dumps
-from harness.campaign.search import LARGEST, Search, unpacked
+from harness.campaign.packing import unpack
+from harness.campaign.search import LARGEST, Search
 from harness.campaign.seeds import MOST, gather
 from harness.cli import main
 
@@ -31,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_cases_and_archives_are_taken_compressed_or_not(folder: Path) -> None:
     seeds = gather([str(folder)])
-    first, second = (unpacked(one.packed) for one in seeds.parents)
+    first, second = (unpack(one.packed, Case) for one in seeds.parents)
     assert (first.recipe, first.id, first.title) == (SLASH.recipe, "", "")
     assert bytes_of(second) == bytes_of(PLAIN)
     assert [name.partition(" ")[0] for name in seeds.names] == [
@@ -75,7 +76,7 @@ def test_what_is_named_must_be_there(tmp_path: Path, name: str) -> None:
 def test_seeds_come_first_as_they_are_then_their_children(folder: Path) -> None:
     seeds = gather([str(folder)])
     proposed = Search(3, seeds.parents, given=2).propose(0, 40)
-    assert [one.case.recipe for one in proposed[:2]] == [SLASH.recipe, unpacked(seeds.parents[1].packed).recipe]
+    assert [one.case.recipe for one in proposed[:2]] == [SLASH.recipe, unpack(seeds.parents[1].packed, Case).recipe]
     assert proposed[0].parents == ()
     children = [one for one in proposed[2:] if any(name.startswith("seed:") for name in one.parents)]
     assert children

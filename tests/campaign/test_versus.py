@@ -10,7 +10,7 @@ import pytest
 
 from harness.archive.text import loads
 from harness.campaign.aspects import Aspect, Pair, aspects, of_trial
-from harness.campaign.suspects import pack
+from harness.campaign.packing import pack
 from harness.campaign.versus import Change, Left, Parted, Progress, Versus, chain, foremost, grouped, identity
 from harness.contest.observation import Change as Outside
 from harness.contest.observation import Node, Observation, Status
