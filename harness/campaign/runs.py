@@ -251,7 +251,7 @@ class Run:
         name = signature.id
         titled = msgspec.structs.replace(
             finding.case,
-            title=f"{signature.invariant}: {'; '.join(signature.split)}",
+            title=signature.title,
             why="; ".join((*finding.causes, *finding.places)),
         )
         contestants = ",".join(finding.trial.job.contestants)

@@ -38,6 +38,14 @@ class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
     cause: tuple[str, ...] = ()
     """What the divergence needs; empty for a pattern."""
 
+    @property
+    def title(self) -> str:
+        """The invariant and the split in one line. Some splits name their invariant themselves."""
+        words = "; ".join(self.split)
+        if not words or words.startswith(f"{self.invariant}: "):
+            return words or self.invariant
+        return f"{self.invariant}: {words}"
+
 
 def _families(group: Sequence[Observation], everyone: Sequence[Observation]) -> str:
     """Who is in a group: a family's name where all of it is here, otherwise the contestants' own names."""

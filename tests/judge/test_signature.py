@@ -130,3 +130,16 @@ def test_a_finding_keeps_the_words_of_its_pattern() -> None:
     found = of_cause(sign(ONE, TWO), **ALONE)
     assert (found.invariant, found.rank, found.cause) == ("contained", 1, ("symlink",))
     assert found.split == sign(ONE, TWO).split
+
+
+@pytest.mark.parametrize(
+    ("invariant", "split", "title"),
+    [
+        ("no-smuggling", ("names: a / b",), "no-smuggling: names: a / b"),
+        ("no-smuggling", ("names: a / b", "status: refused a"), "no-smuggling: names: a / b; status: refused a"),
+        ("contained", ("contained: a created",), "contained: a created"),
+        ("alive", (), "alive"),
+    ],
+)
+def test_a_title_says_the_invariant_once(invariant: str, split: tuple[str, ...], title: str) -> None:
+    assert Signature("0123456789", invariant, 1, split).title == title
