@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from harness.archive.case import Case
+from harness.archive.recipe import Member, Recipe
 from harness.archive.text import loads
 from harness.campaign.aspects import Aspect, Pair, aspects, of_trial
 from harness.campaign.packing import pack
@@ -16,8 +18,10 @@ from harness.contest.observation import Change as Outside
 from harness.contest.observation import Node, Observation, Status
 from harness.contest.pool import Pool
 from harness.contest.registry import available
-from harness.generate.recipes import case_at
+from harness.generate.recipes import Generated, case_at
 from harness.triage.trial import Trial, job_for, trials
+
+from ..contest.hostile import hostile
 
 PAIR = Pair("tarfile-fully-trusted", "extractor-compat")
 
@@ -285,6 +289,27 @@ def test_a_guided_run_goes_on_with_its_pool(pool: Pool) -> None:
     list(second.go(cases=32))
     assert [one.id for one in second.changes] == [one.id for one in whole.changes]
     assert [one.packed for one in second.left.parents] == [one.packed for one in whole.left.parents]
+
+
+UNSTEADY = "differs from run to run"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        pytest.param("take_turns", "behave", [Aspect("steadiness", UNSTEADY, "")], id="the old one"),
+        pytest.param("behave", "take_turns", [Aspect("steadiness", "", UNSTEADY)], id="the new one"),
+        pytest.param("take_turns", "take_other_turns", [], id="both: no change"),
+    ],
+)
+def test_chance_in_one_of_two_is_a_change(old: str, new: str, found: list[Aspect]) -> None:
+    case = Case(recipe=Recipe(parts=(Member(name=b"a"),)))
+    only = Generated(case=case, seed=11, index=0, features=())
+    with Pool([hostile(old), hostile(new)], cells=1) as pool:
+        run = Versus(pool, (Pair(old, new),), 11, source=lambda _seed, start: iter((only,)[start:]))
+        list(run.go())
+    assert [one.aspect for one in run.changes] == found
+    assert run.state.vanished == (not found)
 
 
 def test_what_waits_cost_what_its_own_two_took() -> None:

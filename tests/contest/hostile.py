@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import mmap
 import os
 import shutil
@@ -57,6 +58,21 @@ def give_away(order: Order) -> None:
 def waver(order: Order) -> None:
     """Does something else each time."""
     _write(f"{order.dest}/file", os.urandom(8))
+
+
+_TURNS = {"take_turns": itertools.cycle((True, False)), "take_other_turns": itertools.cycle((False, True))}
+
+
+def take_turns(order: Order) -> None:
+    """Writes one file more every other time, the first time too."""
+    behave(order)
+    if next(_TURNS[order.mode]):
+        _write(f"{order.dest}/more")
+
+
+def take_other_turns(order: Order) -> None:
+    """The same, but from the second time on."""
+    take_turns(order)
 
 
 def nothing(_order: Order) -> None:
