@@ -75,7 +75,7 @@ def main() -> int:
     contestants = available(tuple(options.names.split(",")))
     names = tuple(one.name for one in contestants)
     rows, rates, some, left_out, ran = [], [], [], 0, 0
-    with Pool(contestants, cells=1) as pool:
+    with Pool(contestants, cells=1, coverage=True) as pool:
         for repeat in range(options.repeats):
             drawn = range(repeat * options.cases, (repeat + 1) * options.cases)
             hang = hanging(pool, names, options.seed, drawn)

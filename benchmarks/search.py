@@ -1,12 +1,14 @@
 """Does guidance help? Distinct signatures over equal time: with guidance, without, and with Hypothesis alone.
 
-    python -m benchmarks.search [--seeds 5] [--seconds 90] [--with NAME,...] [--json FILE] [--svg FILE]
+    python -m benchmarks.search [--seeds 5] [--seconds 90] [--with NAME,...] [--modes MODE,...] [--json FILE]
+                                [--svg FILE]
 
-The same campaign three times over each seed, with the same contestants, one after another on the same cells; only
-where the cases come from differs: `guided` (what was new is mutated), `unguided` (each case afresh from the seed),
-`hypothesis` (native strategies over the same features, no feedback). Investigations are part of the time, and so is
-making the cases. A signature counts when its finding is kept. Medians over the seeds, and the range; the plot has
-one line for each run. FILE.json keeps every run as it ends: called again, what is there is not run again.
+The same campaign several times over each seed, with the same contestants, one after another; only where the
+cases come from differs: `guided` (what was new is mutated), `outcomes` (the same, but coverage of the parsers does
+not count), `unguided` (each case afresh from the seed), `hypothesis` (native strategies over the same features, no
+feedback). Investigations are part of the time, and so is making the cases. A signature counts when its finding is
+kept. Medians over the seeds, and the range; the plot has one line for each run. FILE.json keeps every run as it
+ends: called again, what is there is not run again.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ from harness.generate.strategies import cases
 from harness.judge.facets import STRONG
 
 RING = "extractor-compat,tarfile-fully-trusted,gnu-tar,bsdtar,busybox"
-MODES = ("guided", "unguided", "hypothesis")
-COLOURS = ("#1b7837", "#b35806", "#542788")
+MODES = ("guided", "outcomes", "unguided", "hypothesis")
+COLOURS = ("#1b7837", "#2166ac", "#b35806", "#542788")
 """Of the lines, one for each mode."""
 
 
@@ -102,7 +104,7 @@ def run(pool: Pool, names: Sequence[str], versions: dict[str, str], mode: str, n
             if not points or points[-1][2] != found:
                 points.append((round(campaign.seconds, 3), opened.state.cases, found))
 
-        source = Drawn(number) if mode == "hypothesis" else Search(number, guided=mode == "guided")
+        source = Drawn(number) if mode == "hypothesis" else Search(number, guided=mode != "unguided")
         campaign = Campaign(pool, opened, names, Bounds(seconds=budget_s), note, search=source)
         try:
             campaign.go()
@@ -181,9 +183,13 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=90.0, help="of each campaign (90)")
     parser.add_argument("--with", dest="names", default=RING, metavar="NAME,...")
+    parser.add_argument("--modes", default=",".join(MODES), metavar="MODE,...", help=f"of {', '.join(MODES)}")
     parser.add_argument("--json", type=Path, default=Path("runs") / "search.json", help="where the runs are kept")
     parser.add_argument("--svg", type=Path, help="draw the runs here")
     options = parser.parse_args()
+    modes = tuple(options.modes.split(","))
+    if unknown := sorted(set(modes) - set(MODES)):
+        parser.error(f"--modes: there is no {', '.join(unknown)}; there are {', '.join(MODES)}")
     contestants = available(tuple(options.names.split(",")))
     names = tuple(one.name for one in contestants)
     versions = {one.name: one.version for one in contestants}
@@ -193,11 +199,12 @@ def main() -> int:
         runs = [one for one in kept if (one.budget_s, one.contestants) == (options.seconds, versions)]
     options.json.parent.mkdir(parents=True, exist_ok=True)
     done = {(one.mode, one.seed) for one in runs}
-    with Pool(contestants, cells=2) as pool:
+    with Pool(contestants, cells=2, coverage=True) as counting, Pool(contestants, cells=2) as plain:
         for number in range(1, options.seeds + 1):
-            for mode in MODES:  # in turn, so that what else the machine does meets all of them
+            for mode in modes:  # in turn, so that what else the machine does meets all of them
                 if (mode, number) in done:
                     continue
+                pool = counting if mode == "guided" else plain
                 runs.append(run(pool, names, versions, mode, number, options.seconds))
                 write(str(options.json), msgspec.json.encode(runs))
                 last = runs[-1].points[-1]

@@ -26,7 +26,7 @@ from ..triage.target import Target, targets
 from ..triage.trial import Trial, job_for, trials
 from .learned import Learned
 from .memory import NEW, Memory
-from .novelty import Novelty, features
+from .novelty import Novelty, coverage, features
 from .runs import Kept, Run
 from .search import FINDING_WORTH, Search
 from .suspects import Known, Suspect, Suspects, folded, splits
@@ -156,14 +156,19 @@ class Campaign:
         wanted: list[Generated] = []
         for generated, trial in self._run(fresh, self.scouts):
             scouted.append((generated, trial))
-            worth = self.novelty.worth(features(trial, self.run.asked.facets))
-            self.search.learn(generated, worth)
-            if worth or generated.index % self.sample == 0:
+            shown, reached = self._new_in(trial)
+            self.search.learn(generated, shown + reached)
+            if shown or generated.index % self.sample == 0:
                 wanted.append(generated)
         seen = {generated.index: trial for generated, trial in self._run(wanted, rest)}
         for generated, trial in scouted:
             more = seen.get(generated.index)
             yield generated, trial if more is None else self._merged(trial, more)
+
+    def _new_in(self, trial: Trial) -> tuple[int, int]:
+        """What is new in what contestants did, and in how their parsers came to it: remembered from now on."""
+        shown = self.novelty.worth(features(trial, self.run.asked.facets))
+        return shown, self.novelty.worth(coverage(trial))
 
     def _merged(self, one: Trial, other: Trial) -> Trial:
         """Two trials of one case by different contestants, as one."""
@@ -196,7 +201,7 @@ class Campaign:
         self._count(generated, trial)
         began = time.monotonic()
         facets = self.run.asked.facets
-        self.search.learn(generated, self.novelty.worth(features(trial, facets)))
+        self.search.learn(generated, sum(self._new_in(trial)))
         divergence = trial.divergence(facets, weak=False)
         if not divergence.agreed:
             taken = self.suspects.offer(generated, targets(divergence, trial.observations, trial.job.archive))

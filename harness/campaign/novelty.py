@@ -1,8 +1,8 @@
 """What is new about a case: features of what contestants did with it, and the memory of those seen before.
 
 Lines covered in a tar parser saturate within two thousand cases. What goes on growing is who parts from whom on
-what, which errors there are, and which decisions our own extractor takes together. Every feature is a string of
-bytes with a weight; a hash of it is remembered, in bounded memory.
+what, which errors there are, which decisions our own extractor takes together, and which blocks of a parser are run
+through together. Every feature is a string of bytes with a weight; a hash of it is remembered, in bounded memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..judge.compare import NOT_COMPARED
 from ..judge.facets import project
 from ..triage.trial import Trial
 
-STATUS, ERROR, PAIR, CODES, PATTERN = 16, 8, 8, 4, 1
+STATUS, ERROR, PAIR, CODES, REACHED, PATTERN = 16, 8, 8, 4, 2, 1
 """How much a new feature of each kind is worth: what is rare is worth most."""
 
 _VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|b'[^']*'|0x[0-9a-fA-F]+|\d+|[^\x20-\x7e]+|\\[xu][0-9a-f]+|{dest}\S*")
@@ -53,6 +53,17 @@ def features(trial: Trial, facets: Sequence[str]) -> Iterator[tuple[str, int]]:
                     yield f"pair {facet} {one.contestant} {other.contestant}", PAIR
     names = " ".join(one.contestant for one in heard)
     yield f"pattern {names} {' '.join(pattern)}", PATTERN
+
+
+def coverage(trial: Trial) -> Iterator[tuple[str, int]]:
+    """The sets of blocks that the parsers ran through, with their weights. Contestants of a family share a parser.
+
+    Apart from `features`: a way through a parser that nobody took before is worth another look, by mutation, but
+    most of them change nothing that a contestant does, so they do not bring a case before all the others.
+    """
+    for one in trial.observations:
+        if one.reached:
+            yield f"reached {one.family} {one.reached}", REACHED
 
 
 def key(feature: str) -> int:

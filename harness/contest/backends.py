@@ -80,7 +80,7 @@ def choose(plan: Plan, wanted: str, start: Callable[[Plan], _Made]) -> tuple[_Ma
         weaker = planned(plan, LANDLOCK)
         if landlock.closed():
             made = start(weaker)
-            _tell(f"no namespaces here ({why}). The cell is the weaker one, by Landlock: {_list(plan)}")
+            tell(f"no namespaces here ({why}). The cell is the weaker one, by Landlock: {_list(plan)}")
             return made, weaker
     except SandboxError as error:
         detail = f"{refused.detail}; and {error.step}: {error.detail}"
@@ -93,7 +93,8 @@ def _list(plan: Plan) -> str:
     return "; ".join(landlock.lacks(plan))
 
 
-def _tell(note: str) -> None:
+def tell(note: str) -> None:
+    """Say it on standard error, once in this process."""
     if note not in _told:
         _told.add(note)
         print(f"tarbiter: {note}", file=sys.stderr, flush=True)  # noqa: T201  # on standard error: results may be piped

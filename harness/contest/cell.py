@@ -21,6 +21,7 @@ from types import FrameType, ModuleType
 from . import landlock, processes, together
 from .arena import Arena
 from .command import environment
+from .counters import Counters
 from .observation import Change, Observation, Status
 from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, send
 from .sandbox import ARENA, LANDLOCK, SandboxError, adopt_orphans, die_with_parent, enter, inside_id
@@ -60,7 +61,10 @@ def main(fd: int, parent: int) -> None:
     except ClosedError:
         sys.exit(0)
     try:
+        names = {name for one in setup.contestants for name in one.table.counted} if setup.coverage else set()
+        counters = Counters(names)
         modules = drivers(setup.contestants)
+        uncounted = counters.loaded()
     except ImportError as error:
         send(channel, Failed("load the drivers", str(error)))
         sys.exit(2)
@@ -73,9 +77,9 @@ def main(fd: int, parent: int) -> None:
     except SandboxError as error:
         send(channel, Failed(error.step, error.detail, refused=True))
         sys.exit(2)
-    supervisor = _Supervisor(channel, setup, modules, arena)
+    supervisor = _Supervisor(channel, setup, modules, counters, arena)
     milliseconds = (time.perf_counter() - began) * 1000
-    supervisor.run(Ready(os.getuid(), milliseconds, file_system(arena), arena))
+    supervisor.run(Ready(os.getuid(), milliseconds, file_system(arena), arena, uncounted))
 
 
 def _enter_namespaces(channel: socket.socket, setup: Setup, parent: int) -> str:
@@ -133,8 +137,10 @@ def file_system(path: str) -> str:
 class _Supervisor:
     """The first process of the cell."""
 
-    def __init__(self, channel: socket.socket, setup: Setup, modules: dict[str, ModuleType], arena: str) -> None:
-        self.channel, self.setup, self.modules = channel, setup, modules
+    def __init__(
+        self, channel: socket.socket, setup: Setup, modules: dict[str, ModuleType], counters: Counters, arena: str
+    ) -> None:
+        self.channel, self.setup, self.modules, self.counters = channel, setup, modules, counters
         self.watch = Watch(mmap.mmap(-1, mmap.PAGESIZE))
         self.arena = Arena(arena, inside_id(setup.plan))
         self.drivers: dict[str, Driver] = {}
@@ -296,11 +302,9 @@ class _Supervisor:
             if self.setup.plan.backend == LANDLOCK:
                 os.setpgid(0, 0)  # a signal to the whole group must not meet the supervisor
                 die_with_parent(processes.first())
-            contestants = self.setup.contestants
-            limit = self.setup.time_limit_s
-            idle = self.setup.idle_limit_s
-            drivers = self.drivers
-            Worker(self.channel, self.arena, contestants, self.modules, drivers, self.watch, limit, idle).serve()
+            Worker(
+                self.channel, self.arena, self.setup, self.modules, self.counters, self.drivers, self.watch
+            ).serve()
             code = SPENT
         except ClosedError:
             code = CLOSED

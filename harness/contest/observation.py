@@ -128,6 +128,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The most memory it had at a time (resident, KiB). Of a process that lives on: 0 when it had more before."""
     disk_kib: int = 0
     """What the files of the tree occupy, KiB: whole pages of a tmpfs, holes not counted."""
+    reached: str = ""
+    """The set of blocks of its parser that it ran through, as a hash. Empty: not counted, or it did not end."""
     both: tuple[Observation, ...] = ()
     """flaky: the two observations that differ, the first one first."""
 

@@ -106,8 +106,9 @@ class Pool:
     """Cells that run contestants. Use it as a context manager, in the main thread.
 
     `contestants` are all that jobs may name. `kind` is one of `backends.CHOICES`; empty: what the environment asks
-    for. Raises RegistryError when two have one name, and SandboxError from `__enter__` when no cell can be set up,
-    or outside the main thread.
+    for. `coverage`: note which blocks of their parsers the contestants in the worker run through
+    (`Table.counted`). Raises RegistryError when two have one name, and SandboxError from `__enter__` when no cell
+    can be set up, or outside the main thread.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Pool:
         cells: int = 1,
         limits: Limits | None = None,
         kind: str = "",
+        coverage: bool = False,
     ) -> None:
         self.contestants = {one.name: one for one in contestants}
         if len(self.contestants) != len(contestants):
@@ -140,6 +142,7 @@ class Pool:
             contestants=tuple(contestants),
             time_limit_s=self.limits.time_s,
             idle_limit_s=self.limits.idle_s,
+            coverage=coverage,
         )
         self.restarts = 0
         """Cells that had to be replaced."""
@@ -223,7 +226,10 @@ class Pool:
         if threading.current_thread() is not threading.main_thread():
             # PR_SET_PDEATHSIG follows the thread: a cell would be killed when this one ends.
             raise SandboxError("start", "cells are started from the main thread only")
-        self._cells.append(self._start(root=root))
+        cell = self._start(root=root)
+        self._cells.append(cell)
+        for module in cell.ready.uncounted:
+            backends.tell(f"no coverage of {module}: it was not loaded from a source file")
 
     def _start(self, *, root: bool) -> Cell:
         if self.backend:

@@ -26,6 +26,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     contestants: tuple[Contestant, ...]
     time_limit_s: float
     idle_limit_s: float
+    coverage: bool = False
+    """Count blocks of the modules that its drivers name (`Table.counted`)."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -54,6 +56,8 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     """The file system of the arena."""
     path: str = ""
     """Where the arena is."""
+    uncounted: tuple[str, ...] = ()
+    """Modules whose blocks should be counted and are not."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -88,6 +88,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """The module in `contestants` that runs it in the cell's worker."""
     mode: str = ""
     """What the driver is to do: a filter, a policy."""
+    counted: tuple[str, ...] = ()
+    """Modules of its parser, or `module:Class`: a campaign looks at which of their blocks are run through."""
     argv: tuple[str, ...] = ()
     """The command that extracts {archive} into {dest}."""
     stdin: tuple[str, ...] = ()
@@ -256,6 +258,8 @@ def _tables(path: Path) -> dict[str, Table]:
             raise RegistryError(
                 f"{path}, [{name}]", "a contestant has a driver, an argv or a serve, one of the three"
             )
+        if found[name].counted and not found[name].driver:
+            raise RegistryError(f"{path}, [{name}]", "`counted` is for a driver in the worker, and there is none")
         unknown = found[name].lacks.keys() - KINDS.keys()
         if unknown:
             raise RegistryError(
@@ -374,6 +378,7 @@ def _elsewhere(name: str, table: Table, version: str) -> Contestant:
     table = msgspec.structs.replace(
         table,
         driver="",
+        counted=(),
         serve=table.elsewhere,
         elsewhere=(),
         schedule="chunks" if table.mode == "stream" else "",

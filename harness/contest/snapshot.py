@@ -278,3 +278,14 @@ def snapshot(
     if cut is not None:
         cut += walk.cut
     return (root, *walk.finish())
+
+
+def disk_kib(tree: tuple[Node, ...]) -> int:
+    """What the files of a tree occupy, those with several names once."""
+    seen: set[int] = set()
+    blocks = 0
+    for node in tree:
+        if node.blocks and (not node.group or node.group not in seen):
+            blocks += node.blocks
+            seen.add(node.group)
+    return blocks * 512 >> 10

@@ -26,11 +26,13 @@ from ..archive.case import WHOLE, World
 from . import command, probes, processes, serving, together
 from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
+from .counters import Counters
 from .observation import TOO_DEEP, Change, Job, Listed, Node, Observation, Status
-from .protocol import Answer, Batch, Held, Probe, frames, receive_request, send_bytes
+from .protocol import Answer, Batch, Held, Probe, Setup, frames, receive_request, send_bytes
 from .registry import Contestant
 from .sandbox import ARENA
 from .serving import Driver
+from .snapshot import disk_kib
 from .still import BUSY, Still, out_of_time
 
 ALONE = 2
@@ -162,6 +164,7 @@ class _Seen(msgspec.Struct, kw_only=True):
     wall_ns: int = 0
     cpu_ns: int = 0
     peak_kib: int = 0
+    reached: str = ""
 
 
 def drivers(contestants: tuple[Contestant, ...]) -> dict[str, ModuleType]:
@@ -180,19 +183,18 @@ class Worker:
         self,
         channel: socket.socket,
         arena: Arena,
-        contestants: tuple[Contestant, ...],
+        setup: Setup,
         modules: dict[str, ModuleType],
+        counters: Counters,
         servants: Mapping[str, Driver],
         watch: Watch,
-        limit_s: float,
-        idle_s: float,
     ) -> None:
         self.channel, self.arena, self.watch = channel, arena, watch
-        self.limit_s, self.idle_s = limit_s, idle_s
-        self.idle = idle_s
+        self.limit_s = setup.time_limit_s
+        self.idle_s = self.idle = setup.idle_limit_s
         """Of the job at hand: less for a hasty one, whose outcome is confirmed by another one."""
-        self.contestants = {one.name: one for one in contestants}
-        self.modules = modules
+        self.contestants = {one.name: one for one in setup.contestants}
+        self.modules, self.counters = modules, counters
         self.servants = servants
         """The persistent drivers by contestant. They are the supervisor's children."""
         self.spare = frozenset(driver.pid for driver in servants.values() if driver.pid)
@@ -381,7 +383,8 @@ class Worker:
             cpu_ns=seen.cpu_ns,
             overhead_ns=overhead_ns,
             peak_kib=seen.peak_kib,
-            disk_kib=_disk_kib(tree),
+            disk_kib=disk_kib(tree),
+            reached=seen.reached,
         )
 
     def _text(self, said: str, home: str = "") -> str:
@@ -406,6 +409,7 @@ class Worker:
         try:
             if job.world.cwd != CWD:
                 os.chdir(self._cwd(job, contestant))
+            self.counters.clear()
             self.alarm.set(limit_s)
             try:
                 seen.outcome = module.run(order)
@@ -431,6 +435,8 @@ class Worker:
         seen.peak_kib = high if high > peak else 0
         if seen.outcome.error_class and seen.status is None:
             seen.failed = True
+        if seen.status is None and contestant.table.counted and self.counters.marks:
+            seen.reached = self.counters.reached()
         self._tidy(seen)
         if job.world.locale != LOCALE:
             seen.outcome.notes = (*seen.outcome.notes, f"runs in the cell's own locale, not {job.world.locale}")
@@ -580,17 +586,6 @@ def _said(error: BaseException) -> Outcome:
 
 def _essence(tree: tuple[Node, ...]) -> list[tuple[object, ...]]:
     return [(n.path, n.type, n.mode, n.size, n.data, n.digest, n.link) for n in tree if n.path != b"."]
-
-
-def _disk_kib(tree: tuple[Node, ...]) -> int:
-    """What the files of a tree occupy, those with several names once."""
-    seen: set[int] = set()
-    blocks = 0
-    for node in tree:
-        if node.blocks and (not node.group or node.group not in seen):
-            blocks += node.blocks
-            seen.add(node.group)
-    return blocks * 512 >> 10
 
 
 def _status(failed: bool, tree: tuple[Node, ...], before: tuple[Node, ...]) -> Status:

@@ -113,7 +113,7 @@ def _pool(contestants: Sequence[Contestant], options: Options) -> Pool:
     """A pool that also holds the witnesses of the health check."""
     named = {one.name for one in contestants}
     witnesses = [one for one in available(WITNESSES) if one.name not in named]
-    return Pool((*contestants, *witnesses), cells=options.jobs)
+    return Pool((*contestants, *witnesses), cells=options.jobs, coverage=True)
 
 
 def _healthy(pool: Pool, path: str) -> None:

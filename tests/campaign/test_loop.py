@@ -212,6 +212,24 @@ def test_scouts_see_every_case_and_the_others_what_is_new(pool: Pool, tmp_path: 
     assert CASES < seen < CASES * len(NAMES)
 
 
+def test_coverage_makes_parents_and_brings_no_case_before_the_others(tmp_path: Path) -> None:
+    cases, third = 32, "gnu-tar"
+    names = (*NAMES, third)
+    parents, shown = [], []
+    for coverage in (False, True):
+        run = Run.create(str(tmp_path / f"run {coverage}"), ASKED)
+        with Pool(available(names), cells=2, coverage=coverage) as counting:
+            campaign = Campaign(counting, run, names, Bounds(cases=cases), quiet, scouts=NAMES, sample=cases)
+            fresh = campaign.search.propose(0, cases)
+            for generated, trial in campaign._slice(fresh):
+                campaign._judge(generated, trial)
+        run.close()
+        parents.append({parent.packed for parent in campaign.search.parents})
+        shown.append(campaign.statuses)
+    assert shown[0] == shown[1]
+    assert parents[0] < parents[1]
+
+
 def test_no_time_no_cases(pool: Pool, tmp_path: Path) -> None:
     campaign = go(pool, Run.create(str(tmp_path / "run"), ASKED), Bounds(seconds=0))
     assert (campaign.state.cases, campaign.new) == (0, [])

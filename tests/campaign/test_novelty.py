@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.campaign.novelty import Novelty, features, key, normalised
+from harness.campaign.novelty import Novelty, coverage, features, key, normalised
 from harness.contest.observation import Job, Listed, Node, Observation, Status
 from harness.judge.facets import STRONG
 from harness.triage.trial import Trial
@@ -78,6 +78,33 @@ def test_these_are_not_new(after: tuple[Observation, ...]) -> None:
     novelty = Novelty()
     worth(novelty, *BEFORE)
     assert worth(novelty, *after) == 0
+
+
+def through(family: str, reached: str) -> Observation:
+    return Observation(contestant="one", family=family, status="extracted", reached=reached)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "new"),
+    [
+        pytest.param(("f", "1"), ("f", "2"), True, id="another set"),
+        pytest.param(("f", "1"), ("g", "1"), True, id="in another parser"),
+        pytest.param(("f", "1"), ("f", "1"), False, id="the same set"),
+        pytest.param(("f", "1"), ("f", ""), False, id="not counted"),
+    ],
+)
+def test_a_set_of_blocks_is_new_once(before: tuple[str, str], after: tuple[str, str], new: bool) -> None:
+    novelty = Novelty()
+    trials = [Trial(Job(archive=b"", contestants=()), (through(*one),)) for one in (before, after, after)]
+    assert novelty.worth(coverage(trials[0])) > 0
+    assert [novelty.worth(coverage(one)) > 0 for one in trials[1:]] == [new, False]
+    assert list(features(trials[1], STRONG)) == list(features(trials[0], STRONG)), "nothing else follows from it"
+
+
+def test_contestants_that_share_a_parser_count_once() -> None:
+    same = Trial(Job(archive=b"", contestants=()), (through("f", "1"), through("f", "1")))
+    alone = Trial(Job(archive=b"", contestants=()), (through("f", "1"),))
+    assert Novelty().worth(coverage(same)) == Novelty().worth(coverage(alone))
 
 
 def test_memory_is_bounded_and_keeps_what_comes_again() -> None:

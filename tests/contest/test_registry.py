@@ -49,6 +49,7 @@ def test_a_name_is_enough_for_the_second_ring() -> None:
         pytest.param("[a]\nargv = ['tar']\nvolatile = ['(']", "[a]", "regular expression", id="bad expression"),
         pytest.param("[a]\nargs = ['x']", "[a]", "unknown field `args`", id="unknown field"),
         pytest.param("[a]\nfamily = 'x'", "[a]", "one of the three", id="neither driver nor command"),
+        pytest.param("[a]\nargv = ['x']\ncounted = ['json']", "[a]", "for a driver", id="counted without a driver"),
         pytest.param("[gnu-tar]\nargv = ['tar']", "[gnu-tar]", "choose another", id="a name that is taken"),
         pytest.param(b"\xff", "tarbiter.toml", "not UTF-8 at byte 0x0", id="not UTF-8"),
     ],
