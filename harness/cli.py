@@ -414,6 +414,7 @@ def fuzz_command(
         sample=sample or (1 if names else session.SAMPLE),
         guided=guided,
         seeds=seeds,
+        ask=not names,
     )
     chosen = choose(names, targets)
     if resume is not None:

@@ -86,6 +86,7 @@ def nightly_command(
         store=store,
         ledger=accepted,
         sample=1 if names else session.SAMPLE,
+        ask=not names,
     )
     outcome = session.start(where, chosen_seed, chosen, options)
     report = gather(store, Ledger.load(ledger) if ledger else None)

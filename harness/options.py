@@ -38,7 +38,7 @@ WITH = click.option(
     callback=_split_names,
     shell_complete=_complete_contestants,
     metavar="NAME,...",
-    help="Which contestants; the default is every one that is installed. `tarbiter contestants` lists them.",
+    help="Which contestants; the default is the first ring, of those installed. `tarbiter contestants` lists them.",
 )
 TARGET = click.option(
     "--target",

@@ -20,6 +20,7 @@ from .archive.cases import bytes_of
 from .archive.encode import encode
 from .archive.inspect import annotate, render
 from .archive.text import dumps, loads
+from .campaign.asking import everybody, job_of, unasked
 from .campaign.runs import Kept, told
 from .campaign.store import ACCEPTED, DISMISSED, NEW, PROMOTED, STATUSES, Entry, Store
 from .contest.pool import Pool
@@ -36,7 +37,7 @@ from .report.export import Script, export
 from .triage.account import Reason
 from .triage.explain import like
 from .triage.locate import Index
-from .triage.trial import job_for, trials
+from .triage.trial import trials
 
 STORE = click.option("--store", default=".tarbiter", show_default=True, metavar="DIR", help="The project's store.")
 JSON = click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
@@ -402,10 +403,11 @@ def export_command(finding: str, store: str, as_json: bool, output: str) -> None
 @WITH
 @JOBS
 def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, ...], cells: int | None) -> None:
-    """Ask everybody who is installed what they make of findings: of all new ones, when none is named.
+    """Ask everybody who is installed what they make of findings: of new ones not asked about yet, if none is named.
 
     A campaign runs a ring of contestants, and a finding may be about many more. What they do with its minimised
-    case (twice, so that chance is told) is kept in the store, and `tarbiter triage show` has it.
+    case (twice, so that chance is told) is kept in the store, and `tarbiter triage show` and the reports have it.
+    Everybody is who is installed, in one release each; former releases are asked when --with names them.
 
     \b
     tarbiter triage ask
@@ -413,12 +415,10 @@ def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, 
 
     Exit code: 0 asked (also when there was nothing to ask), 2 could not run.
     """
-    contestants = choose(names, ())
-    asked = tuple(one.name for one in contestants)
+    contestants = choose(names, ()) if names else everybody(choose((), ()))
     with _open(store) as opened:
-        entries = [opened.get(one) for one in findings] if findings else list(opened.findings(NEW))
-        cases = [loads(entry.kept.case) for entry in entries]
-        jobs = [msgspec.structs.replace(job_for(case, asked), twice=True) for case in cases]
+        entries = [opened.get(one) for one in findings] if findings else unasked(opened.findings(NEW), contestants)
+        jobs = [job_of(entry.kept, contestants) for entry in entries]
         done = []
         if entries:
             with Pool(contestants, cells=min(cells or 1, len(entries))) as pool:

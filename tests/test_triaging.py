@@ -271,3 +271,14 @@ def test_everybody_is_asked(store: Path) -> None:
     assert [seen["contestant"] for seen in kept["asked"]] == ring.split(",")
     lines = run("triage", "ask", one, "--store", store, "--with", ring).stdout
     assert lines.startswith(f"{one}: ")
+
+
+def test_who_was_asked_is_not_asked_again_unless_a_finding_is_named(store: Path) -> None:
+    one, *others = ids(store, "--status", "new")
+    ring = ("--store", store, "--with", "extractor-compat,tarfile-fully-trusted")
+    run("triage", "ask", one, *ring)
+    rest = json.loads(run("triage", "ask", *ring, "--json").stdout)
+    assert {answer["id"] for answer in rest} == set(others)
+    assert json.loads(run("triage", "ask", *ring, "--json").stdout) == []
+    again = json.loads(run("triage", "ask", one, *ring, "--json").stdout)
+    assert [answer["id"] for answer in again] == [one]

@@ -24,6 +24,7 @@ from ..triage.investigate import Finding, investigate
 from ..triage.minimise import Budget
 from ..triage.target import Target, targets
 from ..triage.trial import Trial, job_for, trials
+from .asking import Asking
 from .learned import Learned
 from .memory import NEW, Memory
 from .novelty import Novelty, coverage, features
@@ -92,9 +93,10 @@ class Campaign:
         sample: int = 1,
         guided: bool = True,
         search: Search | None = None,
+        asking: Asking | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.memory = memory or Memory(run)
+        self.memory, self.asking = memory or Memory(run), asking
         self.pool, self.run, self.bounds, self.progress = pool, run, bounds, progress
         self.contestants = tuple(contestants)
         self.scouts = tuple(name for name in self.contestants if name in scouts) if sample > 1 else ()
@@ -296,6 +298,10 @@ class Campaign:
         self.run.write(kept)
         if what == NEW:
             self.new.append(msgspec.structs.replace(kept, case="", original="", observations=(), whole=()))
+            if self.asking is not None:
+                self.doing = "asking everybody"
+                self.asking.ask(kept, self.late, LAST_S)
+                self.doing = "investigating"
 
     def _checkpoint(self) -> None:
         self.search.trim()

@@ -117,6 +117,12 @@ def finding(row: Row) -> Iterator[str]:
         cells = (code(words, cell=True) for words in (seen.contestant, seen.version, seen.status, said))
         yield f"| {' | '.join(cells)} |"
     yield ""
+    if row.asked:
+        yield f"{sum(len(group.contestants) for group in row.asked)} contestants were asked, and read it so:"
+        yield ""
+        for group in row.asked:
+            yield f"- {group.status}: {', '.join(map(code, group.contestants))}"
+        yield ""
     yield block(told.case, "toml")
     yield ""
     yield block(f"tarbiter compare {row.recipe} --with {','.join(seen.contestant for seen in told.observations)}")

@@ -183,6 +183,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A person should still look at it: its status is `new`, and the ledger does not cover it."""
     news: bool
     """It is open, and fresh or reopened by the latest run (a newer version does something else)."""
+    asked: tuple[Group, ...] = ()
+    """Who reads it how among all that were installed; empty: they were not asked."""
 
     @property
     def standing(self) -> str:

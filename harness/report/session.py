@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ..campaign.asking import Asking, everybody
 from ..campaign.health import WITNESSES, check
 from ..campaign.loop import Bounds, Campaign
 from ..campaign.memory import ACCEPTED, KNOWN, Memory
@@ -51,6 +52,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Contestants outside the worker see what is new to those inside it, and one case in so many."""
     guided: bool = True
     """Whether what was new is mutated."""
+    ask: bool = False
+    """Whether everybody who is installed is asked about what is new; the store keeps the answers."""
     seeds: tuple[str, ...] = ()
     """Files and directories whose archives and cases are the pool to begin with."""
 
@@ -126,6 +129,9 @@ def _session(pool: Pool, run: Run, contestants: Sequence[Contestant], options: O
     with contextlib.ExitStack() as opened:
         opened.callback(run.close)
         store = opened.enter_context(Store(options.store)) if options.store else None
+        asking = None
+        if store is not None and options.ask:
+            asking = opened.enter_context(Asking(store, everybody(contestants)))
         campaign = Campaign(
             pool,
             run,
@@ -136,6 +142,7 @@ def _session(pool: Pool, run: Run, contestants: Sequence[Contestant], options: O
             scouts=tuple(one.name for one in contestants if one.table.driver and not one.table.serve),
             sample=options.sample,
             guided=options.guided,
+            asking=asking,
         )
         return _watch(campaign, contestants, options)
 
@@ -240,6 +247,12 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
         console.print(
             f"{len(again)} known findings were looked at again with other versions: {reopened} reopened, "
             f"{gone} do not show any more"
+        )
+    asking = campaign.asking
+    if asking is not None and (asking.asked or asking.left):
+        console.print(
+            f"{len(asking.contestants)} contestants were asked about {asking.asked} new findings; "
+            f"for {asking.left} there was no time (tarbiter triage ask goes on with them)"
         )
     for uncovered in campaign.memory.reopened:
         console.print(f"the ledger does not cover this version: {uncovered}", markup=False)

@@ -10,10 +10,13 @@ from importlib.metadata import version
 
 import msgspec
 
+from ..archive.text import loads
 from ..campaign.runs import Asked, RunError, State
 from ..campaign.store import NEW, Entry, Ran, Store, StoreError
+from ..judge.compare import compare
 from ..judge.ledger import Ledger
-from .record import FORMAT, Report, Row, RunRow, Told, feature_rows, invariant_rows, matrix, rate
+from .console import plain
+from .record import FORMAT, Group, Report, Row, RunRow, Told, feature_rows, invariant_rows, matrix, rate
 
 SEEDS = 10
 """The latest runs whose seeds are drawn again for the features: a year of nights would take minutes."""
@@ -59,6 +62,22 @@ def _row(entry: Entry, ledger: Ledger, fresh: bool, reopened: bool) -> Row:
         size=entry.size,
         open=still_open,
         news=still_open and (fresh or reopened),
+        asked=_asked(entry),
+    )
+
+
+def _asked(entry: Entry) -> tuple[Group, ...]:
+    if not entry.asked:
+        return ()
+    parted = compare(entry.asked, world=loads(entry.kept.case).world, weak=False)
+    versions = {one.contestant: one.version for one in entry.asked}
+    return tuple(
+        Group(
+            label=group.label,
+            status=group.status,
+            contestants=tuple(plain(f"{name} {versions[name]}".strip()) for name in group.contestants),
+        )
+        for group in parted.groups
     )
 
 

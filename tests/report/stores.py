@@ -59,6 +59,11 @@ def keep(run: Run, index: int, name: bytes, *, error: str = "") -> Kept:
     return kept
 
 
+def asked(*who: tuple[str, str]) -> tuple[Observation, ...]:
+    """What contestants, with their versions, answer who are in no ring: they leave nothing at all."""
+    return tuple(Observation(contestant=name, version=version, status="extracted") for name, version in who)
+
+
 def filled(folder: Path) -> Path:
     """A store with two runs: three findings in the first, of which one is dismissed, two new ones in the second."""
     path = folder / "store"
@@ -76,6 +81,8 @@ def filled(folder: Path) -> Path:
         for one in (keep(second, 10, NASTY), keep(second, 20, b"c", error=NASTY.decode("latin-1"))):
             store.add(one, number)
         store.add(kept[0], number)
+        words = NASTY.decode("latin-1")
+        store.answered(kept[0].id, (*kept[0].observations, *asked(("three", words), ("four", "4.0"), ("five", ""))))
         store.progress(number, 50, 5.0)
         second.close()
     return path

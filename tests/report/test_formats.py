@@ -92,6 +92,14 @@ def test_the_summary_counts_and_tells_what_is_new(report: Report) -> None:
         assert (f"`{row.finding.id}`" in text) == row.news
 
 
+def test_an_issue_says_who_was_asked(report: Report) -> None:
+    rows = tuple(msgspec.structs.replace(row, news=True, open=True) for row in report.findings if row.asked)
+    told = issue(msgspec.structs.replace(report, findings=rows))
+    assert "5 contestants were asked, and read it so:" in told
+    assert "- extracted: `one 1.0`\n" in told
+    assert "`four 4.0`, `five`\n" in told
+
+
 def test_a_summary_of_nothing(nothing: Report) -> None:
     assert "Nothing new since the run before." in summary(nothing)
     assert "1 runs, 100 cases" in summary(nothing)

@@ -79,6 +79,13 @@ def test_hostile_names_are_text(report: Report) -> None:
     assert all(letter.isprintable() or letter == "\n" for letter in text)
 
 
+def test_who_was_asked_is_told(report: Report) -> None:
+    told = overview(report).decode()
+    assert told.count("contestants were asked") == 1
+    assert "5 contestants were asked" in told
+    assert "four 4.0, five" in told
+
+
 def test_what_is_new_comes_first(report: Report) -> None:
     page = Page(overview(report).decode())
     sections = [name for name in page.ids if name.startswith("f-")]

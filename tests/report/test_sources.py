@@ -109,6 +109,16 @@ def test_a_store_and_its_run_tell_a_finding_alike(tmp_path: Path) -> None:
         assert row.finding == store[row.finding.id]
 
 
+def test_who_was_asked_is_told_by_what_they_do(tmp_path: Path) -> None:
+    rows = gather(str(filled(tmp_path))).findings
+    (row,) = [row for row in rows if row.asked]
+    assert row.finding.causes == ("'a'",)
+    assert [group.contestants[0] for group in row.asked] == ["two 2.0", "one 1.0"]
+    assert row.asked[0].contestants[2:] == ("four 4.0", "five")
+    assert row.asked[0].contestants[1].startswith("three ")
+    assert row.asked[0].contestants[1].isprintable()
+
+
 def test_nothing_found_is_a_report_too(tmp_path: Path) -> None:
     report = gather(str(empty(tmp_path)))
     assert (report.findings, report.matrix.families, report.rate[-1].findings) == ((), (), 0)
