@@ -88,7 +88,7 @@ class _Loader(SourceFileLoader):
         path = self.get_filename(fullname)
         tree = ast.parse(self.get_data(path), path)
         marking = _Marking()
-        for within in self.counters.wanted[fullname]:
+        for within in sorted(self.counters.wanted[fullname]):  # the same places in every process
             marking.visit(tree if not within else _named(tree, within))
         first = self.counters.more(len(marking.places))
         for number, place in enumerate(marking.places):

@@ -113,6 +113,9 @@ def test_what_takes_longer_is_given_up(
         asking.ask(entry.kept, late, 40.0)
         assert (asking.asked, asking.left) == (0, 1)
         assert store.get(entry.kept.id).asked == ()
+        monkeypatch.undo()
+        asking.ask(entry.kept, lambda _by_s: False, 40.0)
+        assert (asking.asked, asking.left) == (1, 1), "the cell was given up with what was in flight"
 
 
 def test_a_campaign_asks_about_what_is_new_and_nothing_else(tmp_path: Path) -> None:
