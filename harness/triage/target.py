@@ -69,7 +69,14 @@ class Target(msgspec.Struct, frozen=True):
         return all(not (found := reasons(one, archive)) or found & set(self.words) for one in here)
 
     def signed(self, pattern: Signature, observations: Sequence[Observation], cause: Sequence[str]) -> Signature:
-        """The signature of a finding about this target: see `judge.signature`."""
+        """The signature of a finding about this target: see `judge.signature`.
+
+        Where several break the promise, each by itself, its own line of the split comes first: the others have
+        findings of their own, and lists show no more than the first lines.
+        """
+        own = f"{self.invariant}: {self.contestant} "
+        split = tuple(sorted(pattern.split, key=lambda line: not line.startswith(own)))
+        pattern = msgspec.structs.replace(pattern, split=split)
         families = [one.family or one.contestant for one in observations if one.contestant in self.contestants]
         facet = self.facet.partition(":")[0]
         return of_cause(pattern, invariant=self.invariant, facet=facet, families=families, cause=cause)

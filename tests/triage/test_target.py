@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contest.observation import Job, Observation
+from harness.contest.observation import Change, Job, Observation
 from harness.triage.target import Target, targets
 from harness.triage.trial import Trial
 
@@ -62,3 +62,22 @@ def test_a_failure_for_another_reason_is_another_one(first: Observation, again: 
 def test_trees_are_compared_whatever_is_said() -> None:
     target = the_target(FINE, extracted("tar", file(b"g"), error="a warning"))
     assert (target.invariant, target.words) == ("no-smuggling", ())
+
+
+def test_its_own_line_comes_first() -> None:
+    outside = (Change(path=b"canary/x", what="created"),)
+    seen = tuple(extracted(name, escapes=outside) for name in ("a", "b", "c"))
+    found = trial(*seen).divergence(weak=False)
+    assert found.signature is not None
+    splits, names = [], []
+    for target in targets(found, seen):
+        signature = target.signed(found.signature, seen, ("symlink",))
+        splits.append(signature.split)
+        names.append(signature.id)
+    lines = [f"contained: {name} created" for name in ("a", "b", "c")]
+    assert splits == [
+        (lines[0], lines[1], lines[2]),
+        (lines[1], lines[0], lines[2]),
+        (lines[2], lines[0], lines[1]),
+    ]
+    assert len(set(names)) == 3
