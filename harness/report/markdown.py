@@ -121,7 +121,9 @@ def finding(row: Row) -> Iterator[str]:
         yield f"{sum(len(group.contestants) for group in row.asked)} contestants were asked, and read it so:"
         yield ""
         for group in row.asked:
-            yield f"- {group.status}: {', '.join(map(code, group.contestants))}"
+            facets = dict.fromkeys(one.facet for one in group.differences if one.facet != "status")
+            other = f" (other {', '.join(facets)} than the first)" if facets else ""
+            yield f"- {group.status}{other}: {', '.join(map(code, group.contestants))}"
         yield ""
     yield block(told.case, "toml")
     yield ""

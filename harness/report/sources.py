@@ -15,8 +15,9 @@ from ..campaign.runs import Asked, RunError, State
 from ..campaign.store import NEW, Entry, Ran, Store, StoreError
 from ..judge.compare import compare
 from ..judge.ledger import Ledger
+from ..judge.machine import plain as as_plain
 from .console import plain
-from .record import FORMAT, Group, Report, Row, RunRow, Told, feature_rows, invariant_rows, matrix, rate
+from .record import FORMAT, Group, Parted, Report, Row, RunRow, Told, feature_rows, invariant_rows, matrix, rate
 
 SEEDS = 10
 """The latest runs whose seeds are drawn again for the features: a year of nights would take minutes."""
@@ -69,13 +70,12 @@ def _row(entry: Entry, ledger: Ledger, fresh: bool, reopened: bool) -> Row:
 def _asked(entry: Entry) -> tuple[Group, ...]:
     if not entry.asked:
         return ()
-    parted = compare(entry.asked, world=loads(entry.kept.case).world, weak=False)
+    divergence = compare(entry.asked, world=loads(entry.kept.case).world, weak=False)
+    parted = msgspec.convert(as_plain(divergence), Parted)
     versions = {one.contestant: one.version for one in entry.asked}
     return tuple(
-        Group(
-            label=group.label,
-            status=group.status,
-            contestants=tuple(plain(f"{name} {versions[name]}".strip()) for name in group.contestants),
+        msgspec.structs.replace(
+            group, contestants=tuple(plain(f"{name} {versions[name]}".strip()) for name in group.contestants)
         )
         for group in parted.groups
     )

@@ -96,7 +96,7 @@ def test_an_issue_says_who_was_asked(report: Report) -> None:
     rows = tuple(msgspec.structs.replace(row, news=True, open=True) for row in report.findings if row.asked)
     told = issue(msgspec.structs.replace(report, findings=rows))
     assert "5 contestants were asked, and read it so:" in told
-    assert "- extracted: `one 1.0`\n" in told
+    assert "- extracted (other names than the first): `one 1.0`\n" in told
     assert "`four 4.0`, `five`\n" in told
 
 
