@@ -1,8 +1,10 @@
 """The search: which case comes next. Fresh ones from the seed, and children of those that showed something new.
 
 The pool holds cases with an energy: what their newness was worth, times how many of their children were new too,
-by how often they were chosen. A slice of cases is proposed from the pool as it stands, so that the same seed and
-the same answers give the same cases, whatever the time between them.
+by how often they were chosen and by what they cost. (Without the last a pool fills with the largest archives that
+it takes: more parts together do what nobody has seen, and half as many cases are run in the same time.) A slice of
+cases is proposed from the pool as it stands, so that the same seed and the same answers give the same cases,
+whatever the time between them.
 """
 
 from __future__ import annotations
@@ -45,6 +47,9 @@ SEED_WORTH = 8
 FINDING_WORTH = 32
 """What a case is worth that showed something nobody had seen: a new signature, a new change."""
 
+UNIT = 8192
+"""Bytes of an archive, unpacked, that cost as much as all that a case takes besides."""
+
 _CHOOSING = 1 << 40
 """Choices of the search are another stream of the seed than those of the case with the same number."""
 
@@ -61,11 +66,13 @@ class Parent(msgspec.Struct, kw_only=True):
     chosen: int = 0
     fruitful: int = 0
     """Children that were new."""
+    size: int = 0
+    """Bytes of the archive when it is unpacked; 0: not known yet."""
 
     @property
     def energy(self) -> int:
         """How likely it is to be chosen, in 1/64."""
-        return 1 + 64 * self.worth * (1 + self.fruitful) // (1 + self.chosen)
+        return 1 + 64 * self.worth * (1 + self.fruitful) * UNIT // ((1 + self.chosen) * (UNIT + self.size))
 
 
 class Search:
@@ -74,6 +81,8 @@ class Search:
     def __init__(self, seed: int, parents: Iterable[Parent] = (), *, guided: bool = True, given: int = 0) -> None:
         self.seed, self.guided, self.given = seed, guided, given
         self.parents = list(parents)
+        for parent in self.parents:
+            parent.size = parent.size or len(encode_bytes(unpack(parent.packed, Case).recipe))
         self._known = {parent.packed for parent in self.parents}
         self._of: dict[int, Parent] = {}
 
@@ -116,13 +125,17 @@ class Search:
     def add(self, generated: Generated, worth: int = SEED_WORTH) -> bool:
         """Put a case into the pool; False for one that is there, or too large."""
         case = generated.case
-        if len(bytes_of(case)) > LARGEST or (case.layers and len(encode_bytes(case.recipe)) > LARGEST_PLAIN):
+        whole = len(bytes_of(case))
+        size = len(encode_bytes(case.recipe)) if case.layers else whole
+        if whole > LARGEST or size > LARGEST_PLAIN:
             return False
         packed = pack(bare(case))
         if packed in self._known:
             return False
         self._known.add(packed)
-        self.parents.append(Parent(packed=packed, label=generated.label, features=generated.features, worth=worth))
+        self.parents.append(
+            Parent(packed=packed, label=generated.label, features=generated.features, worth=worth, size=size)
+        )
         return True
 
     def trim(self) -> None:

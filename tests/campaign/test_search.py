@@ -14,7 +14,7 @@ from harness.archive.layers import Layer
 from harness.archive.recipe import Member, Recipe
 from harness.campaign import search
 from harness.campaign.packing import pack, unpack
-from harness.campaign.search import POOL, WORTH, Parent, Search
+from harness.campaign.search import POOL, UNIT, WORTH, Parent, Search
 from harness.generate.recipes import Generated, case_at
 
 
@@ -105,6 +105,26 @@ def test_energy_falls_when_chosen_and_grows_with_fruit() -> None:
     parent.fruitful = 2
     assert chosen < parent.energy
     assert chosen < first
+
+
+def test_energy_falls_with_the_size_of_the_archive() -> None:
+    one = Search(7)
+    for number, size in enumerate((10, UNIT, 7 * UNIT)):
+        assert one.add(generated(b"%d" % number, number, size), 8)
+    layers = (Layer(kind="gzip"),)
+    packed = generated(b"3", 3, 7 * UNIT)
+    one.add(msgspec.structs.replace(packed, case=msgspec.structs.replace(packed.case, layers=layers)), 8)
+    energies = [parent.energy for parent in one.parents]
+    assert energies[0] > energies[1] > energies[2] > 1
+    assert energies[3] == energies[2], "what counts is what is unpacked"
+
+
+def test_parents_of_an_older_run_get_their_size() -> None:
+    one = grown()
+    sizes = [parent.size for parent in one.parents]
+    assert min(sizes) >= 1024
+    again = Search(7, [msgspec.structs.replace(parent, size=0) for parent in one.parents])
+    assert [parent.size for parent in again.parents] == sizes
 
 
 def test_a_fruitful_child_counts_for_its_parent() -> None:
