@@ -237,6 +237,9 @@ class Campaign:
         self.state.cases += 1
         self.state.next_index = generated.index + 1
         self.statuses.update(o.status for o in trial.observations)
+        for one in seen:
+            if one.status == "harness-fault":
+                self.run.fault(generated, one)
         extracted = [o.status == "extracted" for o in trial.observations if o.status != "unavailable"]
         self.state.extracted_by_some += any(extracted)
         self.state.extracted_by_all += all(extracted)

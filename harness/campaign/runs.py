@@ -61,6 +61,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The cases that the pool was given to begin with: file and digest of the archive, in order."""
 
 
+FAULTS = 8
+"""Cases on which our own side failed that are kept; the others are counted, as harness-fault."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """A case on which our own side failed, before whom, and the last line of what is known of it."""
+
+    index: int
+    contestant: str
+    words: str
+
+
 class State(msgspec.Struct, kw_only=True):
     """How far a run came, and what it counted. Times are seconds."""
 
@@ -91,6 +103,8 @@ class State(msgspec.Struct, kw_only=True):
     extracted_by_all: int = 0
     statuses: dict[str, int] = msgspec.field(default_factory=dict)
     """Observations by status, over all contestants."""
+    faults: list[Fault] = msgspec.field(default_factory=list)
+    """The first cases on which our own side failed: `faults/INDEX.toml`."""
     seconds: float = 0.0
     """Wall time of all sessions of this run."""
     generating_s: float = 0.0
@@ -292,6 +306,21 @@ class Run:
         except OSError as error:
             raise self._stopped("a finding", error) from error
         self.known.add(kept.id)
+
+    def fault(self, generated: Generated, seen: Observation) -> None:
+        """Keep a case on which our own side failed, one of the first FAULTS. Raises RunError."""
+        known = self.state.faults
+        if len(known) >= FAULTS or any(one.index == generated.index for one in known):
+            return
+        words = (seen.error.strip().splitlines() or [seen.error_class])[-1]
+        case = msgspec.structs.replace(generated.case, title=f"harness-fault: {seen.contestant}", why=seen.error)
+        try:
+            folder = os.path.join(self.path, "faults")
+            os.makedirs(folder, exist_ok=True)
+            write(os.path.join(folder, f"{generated.index}.toml"), dumps(case).encode())
+        except OSError as error:
+            raise self._stopped("a case on which our own side failed", error) from error
+        known.append(Fault(generated.index, seen.contestant, words))
 
     def checkpoint(self) -> None:
         """Write down how far the run came. Raises RunError."""

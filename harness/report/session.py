@@ -26,6 +26,7 @@ from ..contest.pool import Pool
 from ..contest.registry import Contestant, available
 from ..judge.facets import STRONG
 from ..judge.ledger import Ledger
+from .console import plain
 
 REFRESH_S = 0.2
 """Seconds between two redrawings of the progress line on a terminal."""
@@ -248,6 +249,10 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
             f"{len(again)} known findings were looked at again with other versions: {reopened} reopened, "
             f"{gone} do not show any more"
         )
+    for fault in state.faults:
+        where = f"{campaign.run.path}/faults/{fault.index}.toml"
+        words = f"our own side failed (harness-fault), {fault.contestant}: {plain(fault.words)}; {where}"
+        console.print(words, style="bold magenta", markup=False, soft_wrap=True)
     asking = campaign.asking
     if asking is not None and (asking.asked or asking.left):
         console.print(

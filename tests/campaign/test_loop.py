@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.archive.case import Case
+from harness.archive.case import Case, Placed, World
 from harness.archive.cases import load
 from harness.archive.recipe import Member, Recipe
+from harness.archive.text import loads
 from harness.campaign.loop import HANG_COUNTS, HANG_PROBES, PROBES, Bounds, Campaign, counts_for, probes_for
-from harness.campaign.runs import Asked, Run
+from harness.campaign.runs import FAULTS, Asked, Fault, Run
 from harness.campaign.suspects import PEEK, Known, Suspect, split
 from harness.contest.pool import Pool
 from harness.contest.registry import available
@@ -210,6 +211,27 @@ def test_scouts_see_every_case_and_the_others_what_is_new(pool: Pool, tmp_path: 
     seen = sum(run.state.statuses.values())
     assert run.state.cases == CASES
     assert CASES < seen < CASES * len(NAMES)
+
+
+def test_where_our_own_side_failed_is_kept(pool: Pool, tmp_path: Path) -> None:
+    world = World(placed=(Placed(kind="file", name=b"/x"),))
+    run = Run.create(str(tmp_path / "run"), ASKED)
+    campaign = Campaign(pool, run, NAMES, Bounds(cases=1), quiet)
+    for index in range(FAULTS + 2):
+        case = Case(recipe=Recipe(parts=(Member(name=b"a"),)), world=world)
+        (trial,) = trials(pool, (job_for(case, NAMES),))
+        campaign._judge(Generated(case=case, seed=8, index=index), trial)
+    run.checkpoint()
+    run.close()
+    assert campaign.statuses == {"harness-fault": 2 * (FAULTS + 2)}
+    kept = sorted((tmp_path / "run" / "faults").iterdir())
+    assert [path.name for path in kept] == [f"{index}.toml" for index in range(FAULTS)]
+    case = loads(kept[0].read_text())
+    assert (case.world, case.title) == (world, f"harness-fault: {NAMES[0]}")
+    again = Run.resume(str(tmp_path / "run"))
+    again.close()
+    words = "WorldError: world, '/x': is not relative, or leaves the destination"
+    assert again.state.faults[0] == Fault(0, NAMES[0], words)
 
 
 def test_coverage_makes_parents_and_brings_no_case_before_the_others(tmp_path: Path) -> None:

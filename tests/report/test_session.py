@@ -168,3 +168,15 @@ def test_a_full_disk_ends_a_campaign_with_2_and_resume_goes_on(tmp_path: Path) -
     assert "No space left on device; nothing before it is lost" in done.stderr
     assert f"--resume {disk}/run" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_where_our_own_side_failed_is_told(tmp_path: Path) -> None:
+    seed = tmp_path / "impossible.toml"
+    seed.write_text('part = [{ kind = "file", name = "a" }]\n[world]\nplaced = [{ kind = "file", name = "/x" }]\n')
+    options = ["--cases", "1", "--seeds", str(seed), "-o", str(tmp_path / "run")]
+    done = subprocess.run([*PROGRAM, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if "our own side failed" in line]
+    assert "extractor-compat: WorldError: world, '/x'" in line
+    assert line.endswith(f"{tmp_path}/run/faults/0.toml")
+    assert (tmp_path / "run" / "faults" / "0.toml").exists()
