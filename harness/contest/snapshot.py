@@ -92,9 +92,9 @@ class _Walk:
             mode = status.st_mode
             kind = mode & _FORMAT
             if kind == _FOLDER:
-                nodes.append(self.plain(name, prefix + name, status))
                 if mode & 0o700 != 0o700:
-                    os.chmod(name, 0o700)
+                    os.chmod(name, 0o700)  # also to read its extended attributes
+                nodes.append(self.plain(name, prefix + name, status))
                 folders.append(name)
                 continue
             if status.st_nlink > 1 or status.st_ino in self.links:

@@ -49,6 +49,15 @@ def whoami(order: Order) -> None:
     _write(f"{order.dest}/closed/file")
 
 
+def close_noted(order: Order) -> None:
+    """Leaves a directory with an extended attribute that its owner may not read; a file beside it says so."""
+    os.mkdir(f"{order.dest}/closed")
+    with contextlib.suppress(OSError):  # tmpfs has none before Linux 6.6
+        os.setxattr(f"{order.dest}/closed", b"user.n", b"1")
+        _write(f"{order.dest}/noted")
+    os.chmod(f"{order.dest}/closed", 0)
+
+
 def give_away(order: Order) -> None:
     """Makes a file that belongs to somebody else."""
     behave(order)

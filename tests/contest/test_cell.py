@@ -270,3 +270,11 @@ def test_what_was_answered_is_not_answered_again() -> None:
         ours.setblocking(False)
         with pytest.raises(BlockingIOError):
             ours.recv(1)
+
+
+def test_attributes_of_a_closed_directory_are_seen(pool: Pool) -> None:
+    seen, after = run(pool, "close_noted", "behave")
+    assert (seen.status, after.status) == ("extracted", "extracted"), seen.error
+    nodes = {node.path: node for node in seen.tree}
+    assert nodes[b"closed"].mode == 0
+    assert nodes[b"closed"].xattrs == (((b"user.n", b"1"),) if b"noted" in nodes else ())
