@@ -67,7 +67,7 @@ class _Versions:
     def observe(self, one: Contestant) -> Observation:
         """What a contestant does with the case; twice, so that chance is seen."""
         with Pool((one,), limits=LIMITS) as pool:
-            (seen,) = pool.run(msgspec.structs.replace(job_for(self.case, (one.name,)), twice=True))
+            (seen,) = pool.run(job_for(self.case, (one.name,), twice=True))
         return seen
 
     def attempt(self, version: str) -> bool | None:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
-import msgspec
-
 from ..archive.text import loads
 from ..contest.observation import Job
 from ..contest.pool import EndedError, Pool
@@ -38,8 +36,7 @@ def everybody(chosen: Sequence[Contestant]) -> tuple[Contestant, ...]:
 
 def job_of(kept: Kept, contestants: Iterable[Contestant]) -> Job:
     """The minimised case of a finding for these contestants, twice, so that chance is told."""
-    names = tuple(one.name for one in contestants)
-    return msgspec.structs.replace(job_for(loads(kept.case), names), twice=True)
+    return job_for(loads(kept.case), tuple(one.name for one in contestants), twice=True)
 
 
 def unasked(entries: Iterable[Entry], contestants: Iterable[Contestant]) -> list[Entry]:

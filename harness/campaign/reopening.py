@@ -103,11 +103,9 @@ def recheck(
     here = {one.name: one.version for one in contestants if not one.missing}
     waiting = due(entries, contestants)
     jobs = (
-        msgspec.structs.replace(
-            job_for(
-                loads(entry.kept.case),
-                tuple(dict.fromkeys((*names, *(one for one in entry.kept.target.contestants if one in here)))),
-            ),
+        job_for(
+            loads(entry.kept.case),
+            tuple(dict.fromkeys((*names, *(one for one in entry.kept.target.contestants if one in here)))),
             twice=True,
         )
         for entry, names in waiting

@@ -101,6 +101,11 @@ class _Loader(SourceFileLoader):
         super().exec_module(module)
 
 
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_BODIES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.If, *_LOOPS, ast.ExceptHandler, ast.match_case)
+_ELSES = (ast.If, *_LOOPS, ast.Try, ast.TryStar)
+
+
 class _Marking(ast.NodeTransformer):
     """Puts a mark in front of every block."""
 
@@ -121,16 +126,11 @@ class _Marking(ast.NodeTransformer):
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if node.name != "__del__":  # called when the collector comes, maybe in the next contestant's time
-                node.body = self._marked(node.body)
-        elif isinstance(node, ast.If | ast.For | ast.AsyncFor | ast.While | ast.Try | ast.TryStar):
-            if not isinstance(node, ast.Try | ast.TryStar):
-                node.body = self._marked(node.body)
-            if node.orelse:
-                node.orelse = self._marked(node.orelse)
-        elif isinstance(node, ast.ExceptHandler | ast.match_case):
+        # A finalizer is called when the collector comes, maybe in the next contestant's time.
+        if isinstance(node, _BODIES) and getattr(node, "name", None) != "__del__":
             node.body = self._marked(node.body)
+        if isinstance(node, _ELSES) and node.orelse:
+            node.orelse = self._marked(node.orelse)
         return node
 
 

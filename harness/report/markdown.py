@@ -118,7 +118,7 @@ def finding(row: Row) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
     yield ""
     if row.asked:
-        yield f"{sum(len(group.contestants) for group in row.asked)} contestants were asked, and read it so:"
+        yield f"{row.voices} contestants were asked, and read it so:"
         yield ""
         for group in row.asked:
             facets = dict.fromkeys(one.facet for one in group.differences if one.facet != "status")

@@ -46,8 +46,6 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[Block, ...]
     more: int
     replay: str
-    asked: int
-    """How many were asked about it; `row.asked` says how they read it."""
 
 
 class Plot(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +108,6 @@ def _section(row: Row) -> Section:
         parts=parts,
         more=more,
         replay=plain(told.replay),
-        asked=sum(len(group.contestants) for group in row.asked),
     )
 
 

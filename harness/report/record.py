@@ -187,6 +187,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Who reads it how among all that were installed; empty: they were not asked."""
 
     @property
+    def voices(self) -> int:
+        """How many were asked."""
+        return sum(len(group.contestants) for group in self.asked)
+
+    @property
     def standing(self) -> str:
         """What became of it, in a few words."""
         if self.news:

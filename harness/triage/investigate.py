@@ -70,8 +70,7 @@ def investigate(
         return Investigation()
     limit = budget or Budget()
     told = tell(small.case, _probe(pool, target, drifts, ended), width=limit.width, ended=limit.ended)
-    job = msgspec.structs.replace(job_for(told.case, contestants), twice=True)
-    (trial,) = trials(pool, (job,), ended=ended)
+    (trial,) = trials(pool, (job_for(told.case, contestants, twice=True),), ended=ended)
     unsteady = tuple(
         dict.fromkeys(one.contestant for one in (*trial.observations, *trial.whole) if one.status == "flaky")
     )

@@ -37,7 +37,9 @@ class Trial(msgspec.Struct, frozen=True):
         return Trial(self.job, *kept)
 
 
-def job_for(case: Case, contestants: tuple[str, ...], *, listing: bool = False, hasty: bool = False) -> Job:
+def job_for(
+    case: Case, contestants: tuple[str, ...], *, listing: bool = False, twice: bool = False, hasty: bool = False
+) -> Job:
     """The job that runs `case` through `contestants`. Raises RecipeError where the recipe has no bytes."""
     return Job(
         archive=bytes_of(case),
@@ -45,6 +47,7 @@ def job_for(case: Case, contestants: tuple[str, ...], *, listing: bool = False, 
         world=case.world,
         schedule=case.schedule,
         listing=listing,
+        twice=twice,
         hasty=hasty,
     )
 
