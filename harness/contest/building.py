@@ -20,8 +20,8 @@ from pathlib import Path
 
 import msgspec
 
-from .cache import DRIVERS, RECORD, Build, Installed, home, record, root
-from .registry import Contestant
+from .cache import DRIVERS, RECORD, Installed, home, record, root
+from .table import Build, Contestant
 
 PACKAGES = {
     "go": "golang-go",

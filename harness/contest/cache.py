@@ -13,25 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-DRIVERS = Path(__file__).with_name("drivers")
+from .table import SOURCES, Build
+
+DRIVERS = Path(SOURCES)
 """The drivers' sources."""
 
 RECORD = "installed.json"
-
-
-class Build(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """How a contestant is built: with which tools, from which package, at which version if none is said.
-
-    `files` are its driver's sources and manifests below `drivers/`; the first folder of each is left out in the
-    place where it is built. The version may be empty where it is the toolchain's own. `former` are the newest
-    versions of dependencies that other versions than the pinned one can be built with.
-    """
-
-    tool: str
-    package: str = ""
-    version: str = ""
-    files: tuple[str, ...] = ()
-    former: dict[str, str] = {}
 
 
 class Installed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -18,7 +18,7 @@ import time
 import traceback
 from types import FrameType, ModuleType
 
-from . import landlock, processes, together
+from . import processes, together
 from .arena import Arena
 from .command import environment
 from .counters import Counters
@@ -94,6 +94,8 @@ def _enter_namespaces(channel: socket.socket, setup: Setup, parent: int) -> str:
 
 
 def _enter_landlock(channel: socket.socket, setup: Setup, parent: int) -> str:
+    from . import landlock  # noqa: PLC0415  # the other cells start sooner without it
+
     # What the kernel does for a namespace, the launcher has to do: it must not go before the others.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     die_with_parent(parent, by=signal.SIGTERM)

@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from . import processes
-from .registry import Contestant
 from .still import Still, cpu_ns, out_of_time
+from .table import Contestant
 
 SAID = 64 << 10
 """Bytes of output that are kept; the rest is read and thrown away."""

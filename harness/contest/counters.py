@@ -10,7 +10,6 @@ import ast
 import hashlib
 import sys
 from collections.abc import Iterable, Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
 
@@ -58,7 +57,9 @@ class Counters:
         return hashlib.blake2b(self.marks, digest_size=8).hexdigest()
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
+    """Put in front of the finders of `sys.meta_path`; importlib.abc is not imported, which takes long."""
+
     def __init__(self, counters: Counters) -> None:
         self.counters = counters
         self.found: set[str] = set()

@@ -59,6 +59,16 @@ _START = (
 )
 
 
+def bytecode() -> list[str]:
+    """The options that treat compiled files as this process does: the environment, which says so, is not passed on.
+
+    A cell whose modules are compiled at each start takes twice the time to start.
+    """
+    if sys.dont_write_bytecode:
+        return ["-B"]
+    return ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
+
+
 class Cell:
     """One cell, from outside. Raises SandboxError when it cannot be set up."""
 
@@ -66,7 +76,7 @@ class Cell:
         self.channel, theirs = socket.socketpair()
         paths = [str(Path(__file__).resolve().parent.parent.parent)]
         paths += [path for path in sys.path if path and os.path.isdir(path)]
-        command = [sys.executable, "-I", "-S", "-B", "-c", _START]
+        command = [sys.executable, "-I", "-S", *bytecode(), "-c", _START]
         # A fresh interpreter with nothing in its environment: a fork would show ours in /proc. A session of its
         # own, so that Ctrl-C reaches the pool and not the cells.
         try:

@@ -15,8 +15,8 @@ from typing import TypeAlias
 import msgspec
 
 from .observation import Job, Observation
-from .registry import Contestant
 from .sandbox import Plan
+from .table import Contestant
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True, tag=True):

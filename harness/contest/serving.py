@@ -24,8 +24,8 @@ import msgspec
 
 from .contestants import Outcome
 from .observation import Listed, Status
-from .registry import Contestant
 from .still import Still, cpu_ns, out_of_time
+from .table import Contestant
 
 VERSION = 1
 """Of the protocol. A driver that says another one is not used."""

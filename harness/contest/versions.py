@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from .building import PACKAGES, BuildError
-from .cache import DRIVERS, Build
-from .registry import Contestant
+from .cache import DRIVERS
+from .table import Build, Contestant
 
 RELEASE = re.compile(r"\d+(?:\.\d+)*(?:\.Final|\.RELEASE|-ga)?")
 """What a release is called; everything else is a preview of one."""

@@ -29,11 +29,11 @@ from .contestants import Order, Outcome
 from .counters import Counters
 from .observation import TOO_DEEP, Change, Job, Listed, Node, Observation, Status
 from .protocol import Answer, Batch, Held, Probe, Setup, frames, receive_request, send_bytes
-from .registry import Contestant
 from .sandbox import ARENA
 from .serving import Driver
 from .snapshot import disk_kib
 from .still import BUSY, Still, out_of_time
+from .table import Contestant
 
 ALONE = 2
 """A second chance has so many times the time: the machine may have been busy."""

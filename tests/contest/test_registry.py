@@ -74,6 +74,23 @@ def test_ones_own_table(elsewhere: Path) -> None:
         available(("gone",))
 
 
+def test_a_program_is_started_only_for_who_is_named(elsewhere: Path) -> None:
+    for name in ("one", "two"):
+        script(elsewhere, f'echo >> "{elsewhere}/asked-{name}"; echo 1.0', name)
+    (elsewhere / "tarbiter.toml").write_text(
+        "".join(
+            f"[{name}]\nargv = ['{elsewhere}/{name}', '{{archive}}', '{{dest}}']\n"
+            f"version = {{ argv = ['{elsewhere}/{name}'] }}\n"
+            for name in ("one", "two")
+        )
+    )
+    assert available(("one",))[0].version == "1.0"
+    assert sorted(path.name for path in elsewhere.glob("asked-*")) == ["asked-one"]
+    assert {"one", "two"} <= {one.name for one in everyone()}
+    available(("one", "two"))
+    assert [path.read_text() for path in sorted(elsewhere.glob("asked-*"))] == ["\n", "\n"]
+
+
 def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(RegistryError, match="tarfile-fully-trusted"):
         available(("tarfiel",))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from harness.contest import sandbox
+from harness.contest import outside, sandbox
 from harness.contest.sandbox import Plan, SandboxError
 
 ROOT = Path(__file__).parents[2]
@@ -62,3 +63,39 @@ def test_an_error_says_step_and_reason() -> None:
     error = SandboxError("a step", "a reason")
     assert (error.step, error.detail) == ("a step", "a reason")
     assert "nothing was run" in str(error)
+
+
+IMPORTED = """
+import json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+import harness.contest.cell
+print(*sys.modules)
+"""
+
+
+def test_a_cell_starts_without_what_only_its_maker_needs() -> None:
+    command = [sys.executable, "-I", "-S", "-c", IMPORTED, json.dumps([str(ROOT), *sys.path])]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "harness.contest.worker" in imported
+    makers = {
+        "harness.contest.registry",
+        "harness.contest.landlock",
+        "importlib.metadata",
+        "subprocess",
+        "tempfile",
+    }
+    assert makers.isdisjoint(imported)
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "prefix", "said"),
+    [(True, None, "True None"), (False, None, "False None"), (False, "/tmp/of mine", "False /tmp/of mine")],
+)
+def test_a_cell_keeps_compiled_files_as_its_maker_does(
+    monkeypatch: pytest.MonkeyPatch, forbidden: bool, prefix: str | None, said: str
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", forbidden)
+    monkeypatch.setattr(sys, "pycache_prefix", prefix)
+    says = "import sys; print(sys.dont_write_bytecode, sys.pycache_prefix)"
+    command = [sys.executable, "-I", "-S", *outside.bytecode(), "-c", says]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == said
