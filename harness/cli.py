@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from typing import NoReturn
 
@@ -27,6 +28,7 @@ from .archive.inspect import annotate, render
 from .archive.recipe import Recipe
 from .archive.text import CaseError, dumps, loads
 from .bisecting import bisect_command
+from .campaign.health import baseline, on_baseline
 from .campaign.runs import RunError, environment
 from .checking import check_command
 from .conforming import conformance_command
@@ -37,17 +39,20 @@ from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, everyone
 from .contest.sandbox import SandboxError
 from .curating import corpus
-from .ending import COULD_NOT_RUN, INTERRUPTED, verdicts_kept
+from .ending import COULD_NOT_RUN, INTERRUPTED, ended, verdicts_kept
 from .generating import features_command, generate_command
 from .installing import install_command, try_command
+from .judge.answered import Verdict, count, tallies
+from .judge.answered import verdict as answers
 from .judge.compare import Divergence
 from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
 from .nightly import nightly_command
-from .options import CWD, FACET, JOBS, TARGET, UID, WITH, around, choose
+from .options import CWD, FACET, JOBS, TARGET, UID, WITH, around, choose, named
 from .rechecking import recheck_command
 from .report import comparison, session
-from .report.console import STYLES, verdict
+from .report.console import STYLES
+from .report.console import verdict as told
 from .report.pages import Output
 from .reporting import report_command
 from .triage.locate import Index
@@ -268,7 +273,7 @@ def compare_command(
     tarbiter compare --schedule 1 x.tar            byte by byte
     tarbiter compare --html x.html x.tar           a page to send around
 
-    Exit code: 0 all agree, 1 something differs, 2 could not run.
+    Exit code: 0 all agree, 1 something differs, 2 could not run, or some FILE was not compared (docs/judge.md).
     """
     given = _parse_schedule(schedule)
     world = None
@@ -282,7 +287,7 @@ def compare_command(
     called = tuple(contestant.name for contestant in contestants)
     worlds = [around(world or (one.case or Case()).world, cwd, uid) for one in inputs]
     jobs = [_job(*pair, called, given) for pair in zip(inputs, worlds, strict=True)]
-    results = []
+    results, counts = [], tallies(called)
     console = _console()
     if as_json and html == "-":
         _fail("--json and --html - both want standard output: name a file for the page")
@@ -300,13 +305,30 @@ def compare_command(
                 whole=trial.whole,
             )
             results.append(compared)
+            count(counts, trial.observations)
             if not as_json and html != "-":
                 _show(console, loaded, compared)
         if output is not None:
             output.write(comparison.page(list(map(_input, inputs, results)), environment(pool.backend, pool.arena)))
+        asked = named(contestants, names)
+        # Who extracted nothing at all may be unable to: then its refusals are none.
+        idle = [
+            name for name in sorted(asked) if counts[name].answered and not counts[name].statuses.get("extracted")
+        ]
+        verdict = answers(counts, named=asked) & on_baseline(baseline(pool, idle), asked)
     if as_json:
         click.echo(page(results))
-    sys.exit(DIFFERS if any(not one.divergence.agreed for one in results) else 0)
+    parted = any(one.divergence.parted for one in results)
+    sys.exit(ended(verdict & _uncompared(results), DIFFERS if parted else 0))
+
+
+def _uncompared(results: Sequence[Compared]) -> Verdict:
+    """The verdict on files by themselves: each has to be compared."""
+    return Verdict(
+        reasons=tuple(
+            f"{one.file}: not compared: {one.divergence.uncompared}" for one in results if one.divergence.uncompared
+        )
+    )
 
 
 def _job(loaded: Loaded, world: World, names: tuple[str, ...], schedule: Schedule | None) -> Job:
@@ -337,7 +359,7 @@ def _show(console: Console, loaded: Loaded, compared: Compared) -> None:
         parts: Recipe = loaded.case.recipe if loaded.case else decode(loaded.archive)
         index = Index(parts, encode(parts))
     notes = f" ({'; '.join(compared.notes)})" if compared.notes else ""
-    console.print(verdict(f"{loaded.path}{notes}", compared.divergence, compared.observations, index))
+    console.print(told(f"{loaded.path}{notes}", compared.divergence, compared.observations, index))
 
 
 @main.command("fuzz")

@@ -7,7 +7,25 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
+
+from .judge.answered import Verdict
+from .report.console import plain
+
 COULD_NOT_RUN, INTERRUPTED = 2, 130
+
+
+def ended(verdict: Verdict, otherwise: int) -> int:
+    """Tell on standard error who did not answer; the exit code: 2 when nothing was compared, else `otherwise`.
+
+    2 goes before 1: a difference among those who ran is printed all the same, but who reads the code alone must
+    not take a call in which somebody was missing for one that looked at everything.
+    """
+    for reason in verdict.reasons:
+        click.echo(f"tarbiter: {plain(reason)}", err=True)
+    for line in verdict.absent:
+        click.echo(f"tarbiter: {plain(line)}", err=True)
+    return otherwise if verdict.compared else COULD_NOT_RUN
 
 
 @contextmanager

@@ -7,22 +7,13 @@ import time
 
 import click
 
-from .archive.encode import encode_bytes
-from .archive.recipe import Member, Recipe
+from .campaign.health import baseline
 from .contest.building import BuildError, install
 from .contest.cache import root
-from .contest.observation import Job, Observation
 from .contest.pool import Pool
-from .contest.registry import Contestant, everyone, known
-
-DEFAULT, ALL = "default", "all"
+from .contest.registry import Contestant, group, known
 
 FAILED = 2
-
-ORDINARY = encode_bytes(
-    Recipe(parts=(Member(name=b"d/", typeflag=b"5", mode=0o755), Member(name=b"d/file", data=b"contents\n")))
-)
-"""What everybody can extract: a directory with a file in it."""
 
 
 def _chosen(names: tuple[str, ...], *, built: bool) -> list[Contestant]:
@@ -32,11 +23,7 @@ def _chosen(names: tuple[str, ...], *, built: bool) -> list[Contestant]:
     """
     found: dict[str, Contestant] = {}
     for name in names:
-        if name in (DEFAULT, ALL):
-            rows = [one for one in everyone() if name == ALL or one.table.ring == 1]
-            rows = [one for one in rows if one.table.build or not built]
-        else:
-            rows = [known(name)]
+        rows = [one for one in group(name) if one.table.build or not built] if group(name) else [known(name)]
         found |= {one.name: one for one in rows}
     return list(found.values())
 
@@ -72,16 +59,6 @@ def install_command(names: tuple[str, ...]) -> None:
         sys.exit(FAILED)
 
 
-def _wrong(seen: Observation) -> str:
-    """What is wrong with how somebody extracted the ordinary archive; empty: nothing."""
-    if seen.status != "extracted":
-        return f"{seen.status}: {seen.error or seen.error_class}"
-    left = [(node.path, node.type, node.data) for node in seen.tree[1:]]
-    if left != [(b"d", "dir", None), (b"d/file", "file", b"contents\n")]:
-        return f"it left {', '.join(ascii(path)[1:] for path, _, _ in left) or 'nothing'} instead of 'd', 'd/file'"
-    return f"it changed {seen.escapes[0].path!r} outside the destination" if seen.escapes else ""
-
-
 @click.command("check")
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@VERSION][:MODE][,NAME...]...|default|all")
 def try_command(names: tuple[str, ...]) -> None:
@@ -98,8 +75,10 @@ def try_command(names: tuple[str, ...]) -> None:
     wrong = {one.name: f"{one.missing}; install it: {one.install}" for one in chosen if one.missing}
     if here:
         with Pool(here) as pool:
-            job = Job(archive=ORDINARY, contestants=tuple(one.name for one in here))
-            wrong |= {seen.contestant: why for seen in pool.run(job) if (why := _wrong(seen))}
+            found = baseline(pool, (one.name for one in here))
+            wrong |= {
+                name: ": ".join(filter(None, (one.what, " | ".join(one.said)))) for name, one in found.items()
+            }
     for one in chosen:
         click.echo(f"{one.name} {one.version}: {wrong.get(one.name, 'works')}", err=one.name in wrong)
     if wrong:

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from .archive.case import CWDS, UIDS, Cwd, Uid, World
-from .contest.registry import Contestant, RegistryError, available, everyone
+from .contest.registry import ALL, DEFAULT, YOURS, Contestant, RegistryError, available, everyone, group
 from .judge.facets import FACETS, STRONG
 
 
@@ -18,7 +18,8 @@ def _split_names(_ctx: click.Context, _param: click.Parameter, values: Sequence[
 
 def _complete_contestants(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     head, comma, last = incomplete.rpartition(",")
-    return [head + comma + one.name for one in everyone() if one.name.startswith(last)]
+    names = (DEFAULT, ALL, *(one.name for one in everyone()))
+    return [head + comma + name for name in names if name.startswith(last)]
 
 
 def _facets(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
@@ -38,14 +39,16 @@ WITH = click.option(
     callback=_split_names,
     shell_complete=_complete_contestants,
     metavar="NAME,...",
-    help="Which contestants; the default is the first ring, of those installed. `tarbiter contestants` lists them.",
+    help="Which contestants: names; `default`, the first ring, which takes part when nobody is named; or `all`. Of "
+    "groups, those that are installed. `tarbiter contestants` lists them.",
 )
 TARGET = click.option(
     "--target",
     "targets",
     multiple=True,
     metavar="'CMD {archive} {dest}'",
-    help="Your own extractor as one more contestant, run in the cell like the others.",
+    help="Your own extractor as one more contestant, run in the cell like the others. What it needs besides its "
+    "own files is named in front: 'visible=DIR CMD ...'.",
 )
 FACET = click.option(
     "--facet",
@@ -75,12 +78,27 @@ def around(world: World, cwd: Cwd | None, uid: Uid | None) -> World:
 def choose(names: Sequence[str], targets: Sequence[str], *, least: int = 2) -> tuple[Contestant, ...]:
     """The contestants asked for. One that was named and is missing is an error, not a smaller ring.
 
-    Where one is enough, `targets` alone are what is asked for. Raises RegistryError, also for fewer than `least`.
+    Of a group those are asked that are here; the others are told on standard error where the group was named. Where
+    one is enough, `targets` alone are what is asked for. Raises RegistryError, also for fewer than `least`.
     """
     chosen = [] if targets and not names and least == 1 else list(available(names or None))
     chosen += [Contestant.from_command(command) for command in targets]
+    missing = [one.name for name in names or (DEFAULT,) for one in group(name) if one.missing]
     if len(chosen) < least:
+        there = f" ({', '.join(one.name for one in chosen)})" if chosen else ""
+        help_ = f"; not installed: {', '.join(missing)}" if missing else ""
+        wanted = "comparing takes two contestants" if least > 1 else "it takes a contestant"
         raise RegistryError(
-            "--with", f"comparing takes two contestants, and there is {len(chosen)}: see `tarbiter contestants`"
+            "--with", f"{wanted}, and there is {len(chosen)}{there}{help_}: see `tarbiter contestants`"
+        )
+    if names and missing:
+        who = ", ".join(dict.fromkeys(missing))
+        click.echo(
+            f"tarbiter: not here, so left out of what was asked for: {who}; `tarbiter contestants`", err=True
         )
     return tuple(chosen)
+
+
+def named(contestants: Sequence[Contestant], names: Sequence[str]) -> frozenset[str]:
+    """Those of `contestants` that were asked for by name or as a command: they have to answer."""
+    return frozenset(one.name for one in contestants if one.name in names or one.table.ecosystem == YOURS)

@@ -32,8 +32,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("names", "code", "said"),
     [
         ("extractor-strict,good", 0, "good : works"),
-        ("good,idle", 2, "idle : it left nothing instead of 'd', 'd/file'"),
-        ("angry", 2, "angry : refused: no"),
+        ("good,idle", 2, "idle : it reports success and left nothing instead of 'beside', 'ordinary'"),
+        ("angry", 2, "angry : refused (exit 3): no"),
         ("gone", 2, "gone : no program no-such-program on PATH; install it: make gone"),
     ],
 )

@@ -3,9 +3,14 @@
 A campaign that reports no findings because its snapshot, its canaries or its comparison are broken looks exactly
 like good news. So before each campaign three cases run through our own extractor and `tarfile` without a filter:
 both are there on every Python.
+
+And the baseline: an ordinary archive that everybody extracts. Who does not is not looked at any further: what it
+would do with odd archives says nothing of them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -14,6 +19,7 @@ from ..archive.encode import encode_bytes
 from ..archive.recipe import Member, Recipe
 from ..contest.observation import Job, Observation
 from ..contest.pool import Pool
+from ..judge.answered import BASELINE, NO_ANSWER, Verdict, own_words, remedy
 from ..judge.compare import compare
 
 CAREFUL, TRUSTING = "extractor-compat", "tarfile-fully-trusted"
@@ -95,4 +101,83 @@ def check(pool: Pool) -> tuple[Health, ...]:
             "tarfile without a filter writes beside the destination, and the canary sees it",
             _escaped(pool),
         ),
+    )
+
+
+ORDINARY = Recipe(
+    parts=(
+        Member(kind="dir", name=b"ordinary/"),
+        Member(kind="dir", name=b"ordinary/folder/"),
+        Member(name=b"ordinary/folder/words", data=b"contents\n"),
+        Member(name=b"beside", data=b"x" * 1000),
+    )
+)
+"""What everybody can extract: directories and files. No links, which some cannot make, and no odd field."""
+
+_LEFT = (
+    (b"beside", "file", 1000),
+    (b"ordinary", "dir", 0),
+    (b"ordinary/folder", "dir", 0),
+    (b"ordinary/folder/words", "file", 9),
+)
+
+
+class Unfit(msgspec.Struct, frozen=True, kw_only=True):
+    """A contestant that does not extract an ordinary archive: what it did, its words (if any), what to do."""
+
+    contestant: str
+    version: str
+    what: str
+    said: tuple[str, ...]
+    todo: str
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it, to be printed."""
+        head = f"{self.contestant} {self.version}".rstrip() + f" does not extract an ordinary archive: {self.what}"
+        return (
+            head,
+            *(f"    {line}" for line in self.said or ("it printed nothing",)),
+            *([f"    {self.todo}"] if self.todo else ()),
+        )
+
+
+def unfit(seen: Observation) -> Unfit | None:
+    """What is wrong with how somebody extracted the ordinary archive; None: nothing is."""
+    what, said = "", own_words(seen.error or "\n".join(seen.warnings))
+    if seen.status != "extracted":
+        what = seen.status + (f" ({seen.error_class})" if seen.error_class else "")
+    elif tuple((node.path, node.type, node.size) for node in seen.tree if node.path != b".") != _LEFT:
+        left = ", ".join(ascii(node.path)[1:] for node in seen.tree if node.path != b".")
+        wanted = ", ".join(ascii(path)[1:] for path, _, _ in _LEFT)
+        what = f"it reports success and left {left or 'nothing'} instead of {wanted}"
+    elif seen.escapes:
+        what = f"it changed {ascii(seen.escapes[0].path)[1:]} outside the destination"
+    if not what:
+        return None
+    kind = seen.error_class if seen.status in NO_ANSWER else BASELINE
+    return Unfit(
+        contestant=seen.contestant,
+        version=seen.version,
+        what=what,
+        said=tuple(said),
+        todo=remedy(seen.contestant, kind) or remedy(seen.contestant, BASELINE),
+    )
+
+
+def baseline(pool: Pool, names: Iterable[str]) -> dict[str, Unfit]:
+    """Let these contestants extract the ordinary archive; those that do not. Raises SandboxError."""
+    job = Job(archive=encode_bytes(ORDINARY), contestants=tuple(names))
+    if not job.contestants:
+        return {}
+    found = (unfit(seen) for seen in pool.run(job))
+    return {one.contestant: one for one in found if one is not None}
+
+
+def on_baseline(found: Mapping[str, Unfit], named: Collection[str]) -> Verdict:
+    """The verdict on a call with contestants that failed the baseline: who of them was named ends it."""
+    asked = [name for name in found if name in named]
+    return Verdict(
+        reasons=(f"{', '.join(asked)} failed on the baseline: nothing of it is judged",) if asked else (),
+        absent=tuple(line for one in found.values() for line in one.lines),
     )

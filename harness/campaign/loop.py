@@ -205,7 +205,7 @@ class Campaign:
         facets = self.run.asked.facets
         self.search.learn(generated, sum(self._new_in(trial)))
         divergence = trial.divergence(facets, weak=False)
-        if not divergence.agreed:
+        if divergence.parted:
             taken = self.suspects.offer(generated, targets(divergence, trial.observations, trial.job.archive))
             self.state.repeats += not taken
         self.state.comparing_s += time.monotonic() - began

@@ -25,7 +25,7 @@ from .counters import Counters
 from .observation import Change, Observation, Status
 from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, send
 from .sandbox import ARENA, LANDLOCK, SandboxError, adopt_orphans, die_with_parent, enter, inside_id
-from .serving import Driver
+from .serving import START_S, Driver
 from .still import Still, cpu_ns, out_of_time
 from .worker import ASLEEP, LOCALE, TAMPERED, Watch, Where, Worker, drivers
 
@@ -36,7 +36,8 @@ HASTE_S = 0.005
 """The same while a contestant has more than half of what memory it may have; more when a look takes longer."""
 
 TRIES = 3
-"""Times in a row that a persistent driver may fail to start before it is left alone."""
+"""Times in a row that a persistent driver may end before it is ready; then it is left alone. One that we gave up,
+or whose tries took `START_S` together, is not tried again at all: everybody waits for it meanwhile."""
 
 KNOWN = 2
 """Processes of the cell that are our own: supervisor and worker."""
@@ -148,6 +149,8 @@ class _Supervisor:
         self.drivers: dict[str, Driver] = {}
         self.failures: dict[str, int] = {}
         """How often in a row a driver could not be started."""
+        self.failing_s: dict[str, float] = {}
+        """Seconds that this took."""
         self.tick_s = TICK_S
         quiet = os.open(os.devnull, os.O_RDWR)
         for target in (0, 1, 2):
@@ -233,9 +236,12 @@ class _Supervisor:
             self.drivers[one.name] = Driver(one, environment(one, LOCALE, self.arena.scratch_path))
             fresh.append(self.drivers[one.name])
         for driver in fresh:
-            driver.wait_ready()
+            driver.wait_ready(self._pids() - {driver.pid})
             name = driver.contestant.name
+            self.failing_s[name] = self.failing_s.get(name, 0.0) + driver.age_s if driver.failed else 0.0
             self.failures[name] = self.failures.get(name, 0) + 1 if driver.failed else 0
+            if driver.hopeless or self.failing_s[name] > START_S:
+                self.failures[name] = TRIES
 
     def _escapes(self, where: Where) -> tuple[Change, ...]:
         """What the dead worker's contestant changed outside, without what the worker did there itself.

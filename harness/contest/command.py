@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -28,6 +29,27 @@ STEPS = 50
 """Steps of feeding between two looks at what else goes on."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+NEVER = {
+    errno.ENOEXEC: "the system cannot execute such a file; a script begins with #! and its interpreter",
+    errno.ENOENT: "it, or the interpreter that its first line names, is not there or not visible in the cell",
+    errno.EACCES: "it, or the interpreter that its first line names, has no execute bit",
+    errno.ENOTDIR: "a part of its path, or of its interpreter's, is no directory",
+    errno.EPERM: "the cell does not let it be executed",
+}
+"""What keeps a program from being executed whatever the archive is, and what that mostly means."""
+
+
+class StartError(Exception):
+    """A program that cannot be executed here: which, and why."""
+
+    def __init__(self, program: str, number: int) -> None:
+        super().__init__(program, number)
+        self.program, self.number = program, number
+
+    def __str__(self) -> str:
+        return f"{self.program} cannot be started: {os.strerror(self.number)} ({NEVER[self.number]})"
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +136,7 @@ def run(
 
     `pause`: each piece is held back until the command sleeps, waiting for it. Processes to `spare` live on.
 
-    Raises OSError when it cannot be started.
+    Raises StartError when the program cannot be executed here, OSError when it is not started for another reason.
     """
     out_read, out_write = os.pipe2(os.O_CLOEXEC)
     in_read, in_write = os.pipe2(os.O_CLOEXEC) if pieces is not None else (-1, -1)
@@ -140,10 +162,12 @@ def run(
             setsigmask=[],
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGALRM, signal.SIGCHLD],
         )
-    except OSError:
+    except OSError as error:
         for fd in (out_read, in_write):
             if fd >= 0:
                 os.close(fd)
+        if error.errno in NEVER:
+            raise StartError(contestant.program, error.errno) from error
         raise
     finally:
         if contestant.table.address_space:

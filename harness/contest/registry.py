@@ -6,6 +6,7 @@ working directory, or the nearest one above that has it, those of a user; both h
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import os
@@ -25,15 +26,29 @@ import msgspec
 
 from .cache import home, record, versions
 from .interpreters import interpreters, named
-from .table import KINDS, Build, Contestant, RegistryError, Table, called
+from .table import KINDS, YOURS, Build, Contestant, RegistryError, Table, called, placed_from
 
-__all__ = ["Contestant", "RegistryError", "Table", "available", "everyone", "known"]
+__all__ = [
+    "ALL",
+    "DEFAULT",
+    "YOURS",
+    "Contestant",
+    "RegistryError",
+    "Table",
+    "available",
+    "everyone",
+    "group",
+    "known",
+]
 
 OWN = Path(__file__).with_name("contestants.toml")
 USERS = "tarbiter.toml"
 MODES = ("safe", "unsafe", "preserve")
 """Other ways of calling a contestant: with every check it has, without those it can leave out, with what the
 archive says of permissions. Which of them there are, and how they are asked for, its table says."""
+
+DEFAULT, ALL = "default", "all"
+"""Groups that can be named like contestants: those of the first ring, and everybody who is written down."""
 
 PROBES = 8
 """Programs that are asked at a time."""
@@ -143,11 +158,12 @@ def _written(users: str) -> dict[str, Table]:
     path = Path(users)
     if path.is_file():
         own = _tables(path)
-        for name in own.keys() & tables.keys():
+        for name in own.keys() & (tables.keys() | {DEFAULT, ALL}):
             raise RegistryError(
-                f"{path}, [{name}]", "is the name of a contestant that tarbiter has; choose another"
+                f"{path}, [{name}]", "is the name of a contestant or a group that tarbiter has; choose another"
             )
-        tables |= own
+        folder = os.path.dirname(os.path.abspath(path))
+        tables |= {name: placed_from(folder, table) for name, table in own.items()}
     return tables
 
 
@@ -256,23 +272,34 @@ def _known(name: str) -> Contestant:
             return _other(base, tables[base], version)
         if tables[base].elsewhere:
             return _elsewhere(name, tables[base], version)
-    raise RegistryError(name, f"is no contestant; there are {', '.join(one.name for one in everyone())}")
+    near = difflib.get_close_matches(base, [DEFAULT, ALL, *tables], n=3)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    raise RegistryError(name, f"is no contestant; {meant}`tarbiter contestants` lists them")
+
+
+def group(name: str) -> tuple[Contestant, ...]:
+    """Everybody in the group `name` (DEFAULT or ALL), here or missing. Empty for the name of a contestant."""
+    if name == ALL:
+        return everyone()
+    users = _users()
+    first = [one for one, table in _written(users).items() if table.ring == 1]
+    return tuple(_all(users, first)) if name == DEFAULT else ()
 
 
 def available(names: Sequence[str] | None = None) -> tuple[Contestant, ...]:
-    """Contestants by name, or all of the first ring that are here.
+    """Contestants by name, each once; none named: the first ring. Of a group, those that are here.
 
-    Raises RegistryError for one that is unknown or missing.
+    Raises RegistryError for one that is unknown, or named itself and missing.
     """
-    if names is None:
-        users = _users()
-        first = [name for name, table in _written(users).items() if table.ring == 1]
-        return tuple(one for one in _all(users, first) if not one.missing)
-    found = []
-    for name in dict.fromkeys(names):
+    found: dict[str, Contestant] = {}
+    for name in (DEFAULT,) if names is None else names:
+        members = group(name)
+        if members:
+            found |= {one.name: one for one in members if not one.missing}
+            continue
         one = known(name)
         if one.missing:
             help_ = f"; install it: {one.install}" if one.install else ""
             raise RegistryError(name, f"unavailable: {one.missing}{help_}")
-        found.append(one)
-    return tuple(found)
+        found[one.name] = one
+    return tuple(found.values())

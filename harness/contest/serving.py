@@ -17,11 +17,12 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from . import processes
 from .contestants import Outcome
 from .observation import Listed, Status
 from .still import Still, cpu_ns, out_of_time
@@ -33,6 +34,9 @@ VERSION = 1
 START_S = 10.0
 """Seconds a driver may take from its start until it is ready; more on a machine that is busy (`still.BUSY`). A JVM
 needs a quarter of one where nothing else runs."""
+
+START_IDLE_S = 2.0
+"""Seconds that a driver which is not ready may sleep, all of its threads: it waits for what does not come."""
 
 LINE = 16 << 20
 """Bytes of the longest answer."""
@@ -160,6 +164,8 @@ class Driver:
         self.contestant = contestant
         self.failed = ""
         """Why it cannot be used; empty: it can."""
+        self.hopeless = False
+        """It was started and did not get ready in its time: it would not the next time, and take as long."""
         self.pid = 0
         """0: it was never there."""
         self._rest = bytearray()
@@ -208,18 +214,38 @@ class Driver:
 
     # -- for who started it ----------------------------------------------------------------------------------------
 
-    def wait_ready(self) -> None:
-        """Wait until it is ready; afterwards `failed` says what went wrong."""
+    def wait_ready(self, besides: Collection[int] = ()) -> None:
+        """Wait until it is ready; afterwards `failed` says what went wrong.
+
+        `besides` are the processes of the cell that are not its own: while those of its own sleep, it does nothing.
+        """
         if self.failed:
             return
-        line = self._line(self._began, START_S, None, 0.0)
+        still = Still((processes.first(), os.getpid(), *besides))
+        line = self._line(self._began, START_S, still, START_IDLE_S)
         if isinstance(line, Gone):
-            why = f"not ready in {START_S:g} s" if line.why == "time" else line.why
-            self.failed = f"its driver did not start ({why}): {line.said}"
+            self.hopeless = line.why != "ended"
+            self.failed = f"its driver did not start: {self._never_ready(line)}"
             self.kill()
         elif line.strip() != b'{"tarbiter":%d}' % VERSION:
+            self.hopeless = True
             self.failed = f"its driver does not speak version {VERSION} of the protocol, but: {line[:200]!r}"
             self.kill()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self._began
+
+    @staticmethod
+    def _never_ready(gone: Gone) -> str:
+        """How it did not get ready, and what it printed, which says more."""
+        how = {
+            "time": f"it was not ready in {START_S:g} s",
+            "asleep": f"it did not say that it is ready, and does nothing for {START_IDLE_S:g} s",
+            "ended": f"it ended (signal {gone.signal})" if gone.signal else f"it ended (exit {gone.code})",
+        }.get(gone.why, gone.why)
+        return f"{how}, and printed:\n{gone.said}" if gone.said else f"{how}, and printed nothing"
 
     def ended(self) -> bool:
         """Whether it has ended. Its status has then still to be waited for."""

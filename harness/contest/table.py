@@ -21,6 +21,12 @@ from ..archive.recipe import BLOCK
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "drivers")
 """The directory of the drivers' sources."""
 
+YOURS = "yours"
+"""The ecosystem of a command that was named on the command line."""
+
+VISIBLE = "visible="
+"""How the words in front of such a command begin that say what else the cell shows."""
+
 KINDS = {"hardlink": b"1", "symlink": b"2"}
 """Kinds of member that a contestant may lack, and their typeflags."""
 
@@ -203,19 +209,28 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def from_command(cls, command: str, *, name: str = "") -> Contestant:
         """A contestant from a command line with {archive} and {dest}. Raises RegistryError.
 
-        Words that name files are made absolute, and those files can be seen in the cell. The name is the program's
-        and four digits of the command's hash, so that several ways of calling one program can be compared.
+        Words that name files from here are made absolute, and those files can be seen in the cell; words in front
+        of the form `visible=PATH,PATH` name what else can be seen. The name is the program's and four digits of the
+        command's hash, so that several ways of calling one program can be compared.
         """
         try:
-            argv = tuple(_absolute(word) for word in shlex.split(command))
+            words = shlex.split(command)
         except ValueError as error:
             raise RegistryError(command, f"is no command line: {error}") from None
+        shown: list[str] = []
+        while words and words[0].startswith(VISIBLE):
+            shown += filter(None, words.pop(0).removeprefix(VISIBLE).split(","))
+        gone = next((path for path in shown if not os.path.exists(path)), None)
+        if gone is not None:
+            raise RegistryError(command, f"{gone} is to be visible, and there is no such file or directory")
+        argv = _absolute(words, os.getcwd())
         if not any("{archive}" in word for word in argv) or not any("{dest}" in word for word in argv):
             raise RegistryError(command, "must say where the archive and the destination go: {archive} and {dest}")
         program = os.path.basename(argv[0])
         if not name:
             name = f"{program}-{hashlib.blake2b(command.encode(), digest_size=2).hexdigest()}"
-        found = called(name, Table(family=program, ecosystem="yours", argv=argv))
+        visible = tuple(map(os.path.abspath, shown))
+        found = called(name, Table(family=program, ecosystem=YOURS, argv=argv, visible=visible))
         if found.missing:
             raise RegistryError(command, found.missing)
         return found
@@ -225,9 +240,31 @@ def _placed(word: str, home: str) -> str:
     return word.replace("{home}", home).replace("{drivers}", SOURCES)
 
 
-def _absolute(word: str) -> str:
-    """`word` as an absolute path when it names a file from here; a bare program name is looked up on PATH."""
-    return os.path.abspath(word) if "/" in word and os.path.isfile(word) else word
+def _absolute(command: Sequence[str], here: str) -> tuple[str, ...]:
+    """A command with the words that name a file or a directory from `here` as absolute paths.
+
+    A word without a slash and a dot is never one: the `x` of `tar x` names no file, also where one is called so.
+    A program without a slash is looked up on PATH, and a directory is meant only where a slash says so.
+    """
+    found = []
+    for place, word in enumerate(command):
+        path = os.path.normpath(os.path.join(here, word))
+        named = "/" in word or ("." in word and place > 0)
+        there = os.path.isfile(path) or ("/" in word and os.path.isdir(path))
+        found.append(path if named and there and not word.startswith(("-", "{")) else word)
+    return tuple(found)
+
+
+def placed_from(folder: str, table: Table) -> Table:
+    """A table of a user's file, with its relative paths taken from the directory of that file."""
+    commands = {name: _absolute(getattr(table, name), folder) for name in ("argv", "stdin", "list", "serve")}
+    asked = _absolute(table.version.argv, folder)
+    return msgspec.structs.replace(
+        table,
+        **commands,
+        version=msgspec.structs.replace(table.version, argv=asked),
+        visible=tuple(os.path.normpath(os.path.join(folder, path)) for path in table.visible),
+    )
 
 
 def called(name: str, table: Table, home: str = "") -> Contestant:
@@ -235,6 +272,17 @@ def called(name: str, table: Table, home: str = "") -> Contestant:
     wanted = _placed((table.argv or table.serve)[0], home)
     program = shutil.which(wanted)
     if program is None:
-        where = "" if "/" in wanted else " on PATH"
-        return Contestant(name=name, table=table, missing=f"no program {wanted}{where}")
+        return Contestant(name=name, table=table, missing=_no_program(wanted))
     return Contestant(name=name, table=table, program=os.path.abspath(program), home=home)
+
+
+def _no_program(wanted: str) -> str:
+    """Why a program cannot be called that `shutil.which` does not find."""
+    if os.path.isdir(wanted) and "/" in wanted:
+        return f"{wanted} is a directory and no program"
+    if os.path.isfile(wanted):
+        place = wanted if "/" in wanted else f"./{wanted}"
+        if os.access(place, os.X_OK):
+            return f"no program {wanted} on PATH; for the file that is here say {place}"
+        return f"{wanted} has no execute bit: chmod +x {shlex.quote(wanted)}, or name its interpreter in front"
+    return f"no program {wanted}" + ("" if "/" in wanted else " on PATH")

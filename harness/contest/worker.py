@@ -451,13 +451,14 @@ class Worker:
 
     def _serve(self, job: Job, contestant: Contestant, limit_s: float, *, fresh: bool) -> _Seen:
         """Ask a persistent driver, or one of its own where it must not have done anything before (`fresh`)."""
-        if fresh:
+        servant = self.servants[contestant.name]
+        if fresh and not servant.failed:
             environment = command.environment(contestant, job.world.locale, self.arena.scratch_path)
             os.chdir(self._cwd(job, contestant))
             driver = Driver(contestant, environment)
             os.chdir("/")
             try:
-                driver.wait_ready()
+                driver.wait_ready(self.spare)
                 return self._asked(driver, job, limit_s)
             finally:
                 driver.kill()
@@ -465,7 +466,7 @@ class Worker:
                 processes.end_others(self.spare)
                 self.arena.sweep()
         try:
-            return self._asked(self.servants[contestant.name], job, limit_s)
+            return self._asked(servant, job, limit_s)
         finally:
             self.arena.sweep()
 
@@ -515,7 +516,10 @@ class Worker:
                 notes = ("the schedule was not applied: it cannot read from a pipe",)
         if table.cwd and job.world.cwd == "parent":
             notes += ("it is called in its own directory, not in the one that the case names",)
-        ended = self._spawn(contestant, argv, job, limit_s, pieces)
+        try:
+            ended = self._spawn(contestant, argv, job, limit_s, pieces)
+        except command.StartError as error:
+            return _Seen(outcome=Outcome(error=str(error), error_class="start"), status="unavailable")
         text = table.steady(ended.said.decode("utf-8", "backslashreplace").strip())
         if ended.stragglers:
             notes += (f"{ended.stragglers} processes that it left behind were killed",)

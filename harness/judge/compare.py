@@ -12,6 +12,7 @@ import msgspec
 
 from ..archive.case import World
 from ..contest.observation import Observation
+from .answered import NO_ANSWER, uncompared
 from .facets import FACETS, STRONG, WEAK, Difference, Rule, differences, project
 from .invariants import RANKS, Broken, arrival, broken_by
 from .signature import Signature, signature
@@ -36,7 +37,10 @@ class Weak(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Divergence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What comparing came to. `agreed` looks at the compared facets only, and at the invariants."""
+    """What comparing came to. `agreed` looks at the compared facets only, and at the invariants.
+
+    Where fewer than two could be compared, or all were ended by a limit, nobody agreed: `uncompared` says why.
+    """
 
     agreed: bool
     facets: tuple[str, ...]
@@ -49,12 +53,19 @@ class Divergence(msgspec.Struct, frozen=True, omit_defaults=True):
     """Contestants that were asked and not compared (unavailable, flaky, harness-fault), with the reason."""
     signature: Signature | None = None
     """None where nothing differs."""
+    uncompared: str = ""
+    """Why nothing was compared; empty: it was."""
+
+    @property
+    def parted(self) -> bool:
+        """Whether something differs or is broken, however few there were."""
+        return len(self.groups) > 1 or bool(self.broken)
 
 
 LIMIT = 50
 """Differences told for each facet of a group. Trees of thousands of names would say the same thing for pages."""
 
-NOT_COMPARED = ("unavailable", "flaky", "harness-fault")
+NOT_COMPARED = (*NO_ANSWER, "flaky")
 """Statuses that say nothing of the contestant's reading of the archive."""
 
 _LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -122,14 +133,16 @@ def compare(
     late = [arrival(one, other) for one, other in zip(whole, observations, strict=True)] if whole else []
     broken = (*broken_by(heard, world or World()), *(one for one in late if one is not None))
     broken = tuple(sorted(broken, key=lambda one: RANKS[one.invariant]))
-    agreed = len(groups) <= 1 and not broken
+    parted = len(groups) > 1 or bool(broken)
+    why = uncompared(observations)
     return Divergence(
-        agreed=agreed,
+        agreed=not parted and not why,
         facets=tuple(facets),
         groups=tuple(groups),
         broken=broken,
         weak=_weak(heard, facets) if weak else (),
         rules=tuple(rule for facet in facets for rule in FACETS[facet].rules),
         left_out=tuple((o.contestant, f"{o.status}: {o.error}") for o in observations if o.status in NOT_COMPARED),
-        signature=None if agreed else signature(heard, broken, facets),
+        signature=signature(heard, broken, facets) if parted else None,
+        uncompared=why,
     )

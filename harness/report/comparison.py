@@ -150,7 +150,9 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 def page(inputs: Sequence[Input], made_with: dict[str, str]) -> str:
     """The whole page."""
     views = [_view(one, number) for number, one in enumerate(inputs)]
-    return pages.render("comparison.html.j2", made_with, views=views, parted=sum(not one.agreed for one in views))
+    return pages.render(
+        "comparison.html.j2", made_with, views=views, parted=sum(one.divergence.parted for one in inputs)
+    )
 
 
 def _view(one: Input, number: int) -> View:
@@ -212,9 +214,11 @@ def _view(one: Input, number: int) -> View:
 
 def _headline(divergence: Divergence, heard: int) -> str:
     groups = divergence.groups
+    if divergence.uncompared:
+        return f"Not compared: {divergence.uncompared}"
     if len(groups) > 1:
         return f"{len(groups)} readings among {heard} contestants"
-    return f"All {heard} agree: {groups[0].status}" if groups else "Nobody could be compared"
+    return f"All {heard} agree: {groups[0].status}"
 
 
 # -- who has which reading -----------------------------------------------------------------------------------------

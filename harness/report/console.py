@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..contest.observation import Observation
+from ..judge.answered import own_words
 from ..judge.compare import Divergence, Group
 from ..judge.facets import FACETS, Difference
 from ..judge.invariants import PROMISES
@@ -80,8 +81,12 @@ def verdict(
     versions = {observation.contestant: observation.version for observation in observations}
     heard = sum(len(group.contestants) for group in divergence.groups)
     lines: list[RenderableType] = []
-    if divergence.agreed:
-        status = divergence.groups[0].status if divergence.groups else "nobody ran"
+    if divergence.uncompared:
+        lines.append(
+            Text.assemble((title, "bold"), ": ", ("not compared", "bold red"), f": {divergence.uncompared}")
+        )
+    elif divergence.agreed:
+        status = divergence.groups[0].status
         lines.append(Text.assemble((title, "bold"), f": all {heard} agree: ", (status, STYLES.get(status, ""))))
     else:
         readings = len(divergence.groups)
@@ -89,6 +94,7 @@ def verdict(
             f": {readings} readings among {heard} contestants" if readings > 1 else f": {heard} contestants agree"
         )
         lines.append(Text.assemble((title, "bold"), head))
+    if not divergence.agreed and divergence.groups:
         table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
         for column in ("label", "status", "contestants"):
             table.add_column(column, no_wrap=column != "contestants", overflow="fold")
@@ -119,7 +125,8 @@ def verdict(
         )
         lines.append(Text(f" also differ in {weak.facet} ({FACETS[weak.facet].meaning}){example}", style="dim"))
     lines.extend(
-        Text(f" left out {contestant}: {plain(reason)}", style="dim") for contestant, reason in divergence.left_out
+        Text(f" left out {contestant}: {plain(' | '.join(own_words(reason)))}", style="dim")
+        for contestant, reason in divergence.left_out
     )
     if divergence.signature is not None:
         lines.append(Text(f" signature {divergence.signature.id} {divergence.signature.invariant}", style="dim"))

@@ -66,7 +66,8 @@ def test_an_escape_is_no_agreement_even_when_all_do_it() -> None:
 
 def test_the_missing_are_named_and_not_compared() -> None:
     verdict = compare((extracted("a", file(b"f")), ended("b", "unavailable", error="not installed")))
-    assert verdict.agreed
+    assert not verdict.agreed
+    assert not verdict.parted
     assert verdict.left_out == (("b", "unavailable: not installed"),)
 
 
@@ -99,7 +100,7 @@ def test_groups_are_a_partition(seen: list[Observation]) -> None:
 @given(observations)
 def test_groups_part_and_members_agree(seen: list[Observation]) -> None:
     verdict = compare(seen)
-    assert verdict.agreed == (verdict.signature is None)
+    assert verdict.parted == (verdict.signature is not None)
     assert all(group.differences for group in verdict.groups[1:])
 
 
