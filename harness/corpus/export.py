@@ -7,6 +7,8 @@ by byte: nothing of the machine, the clock or the installation is in them.
 from __future__ import annotations
 
 import hashlib
+import inspect
+import json
 import os
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -205,11 +207,17 @@ def exported(one: Shelved) -> ExportedCase:
     )
 
 
-def schema() -> str:
-    """The JSON Schema of one exported case, as text."""
-    found: dict[str, Any] = msgspec.json.schema(ExportedCase)
+def schema(of: type[msgspec.Struct] = ExportedCase) -> str:
+    """The JSON Schema of one exported case, as text.
+
+    Docstrings are dedented here: only some versions of msgspec and of Python's compiler do that.
+    """
+    found: dict[str, Any] = msgspec.json.schema(of)
+    for one in found["$defs"].values():
+        if "description" in one:
+            one["description"] = inspect.cleandoc(one["description"])
     found = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A case of the corpus", **found}
-    return msgspec.json.format(msgspec.json.encode(found, order="sorted"), indent=2).decode() + "\n"
+    return json.dumps(found, indent=2, sort_keys=True) + "\n"
 
 
 README = r"""# Tar archives, and what an extractor should do with each

@@ -66,6 +66,14 @@ def test_the_schema_refuses_what_is_no_case(exported: Path) -> None:
         assert list(jsonschema.Draft202012Validator(schema).iter_errors(document | wrong)), wrong
 
 
+def test_the_schema_depends_on_words_and_not_on_their_indentation() -> None:
+    text = "One.\n\n{0}Two:\n{0}    three."
+    kinds = [type("Kind", (msgspec.Struct,), {"__doc__": text.format(indent)}) for indent in ("", " " * 4)]
+    first, second = map(export.schema, kinds)
+    assert first == second
+    assert json.loads(first)["$defs"]["Kind"]["description"] == text.format("")
+
+
 def test_the_same_corpus_gives_the_same_files(tmp_path: Path) -> None:
     make(tmp_path / "c")
     for name in ("one", "two"):
