@@ -24,6 +24,7 @@ from harness.reporting import FORMATS, ISSUE, ISSUE_TITLE
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "nightly"
 WORKFLOW = DOCS / "tarbiter-nightly.yml"
+WEEKLY = ROOT / ".github" / "workflows" / "weekly.yml"
 SAME = ("--seed", "4", "--with", "extractor-compat,tarfile-fully-trusted")
 
 
@@ -97,7 +98,8 @@ def made(tmp_path: Path, program: str, *arguments: str) -> subprocess.CompletedP
     (venv / "bin" / "tarbiter").chmod(0o755)
     (venv / ".installed").touch()
     shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "pyproject.toml").touch()
+    for name in ("pyproject.toml", "requirements.lock"):
+        (tmp_path / name).touch()
     (venv / ".installed").touch()
     command = ["make", "nightly", f"VENV={venv}", *arguments]
     # A make that runs these tests would tell this one how to behave.
@@ -130,7 +132,9 @@ def workflow() -> Any:
     return YAML(typ="safe").load(WORKFLOW.read_text())
 
 
-def test_the_workflow_is_one(workflow: Any) -> None:
+@pytest.mark.parametrize("path", [WORKFLOW, WEEKLY], ids=lambda path: path.name)
+def test_the_workflow_is_one(path: Path) -> None:
+    workflow = YAML(typ="safe").load(path.read_text())
     vendored = files("check_jsonschema").joinpath("builtin_schemas/vendor/github-workflows.json")
     schema = jsonschema.Draft7Validator(json.loads(vendored.read_text(encoding="utf-8")))
     assert [error.message for error in schema.iter_errors(json.loads(json.dumps(workflow)))] == []
@@ -158,6 +162,19 @@ def test_the_workflow_names_what_is_there(workflow: Any) -> None:
         ["workflow_dispatch"]["inputs"]["minutes"]["default"]) + 30  # fmt: skip
 
 
+def test_the_weekly_workflow_asks_make_for_what_it_has() -> None:
+    weekly = YAML(typ="safe").load(WEEKLY.read_text())
+    job = weekly["jobs"]["tests"]
+    assert job["steps"][-1]["run"] == 'make "check-$VERSIONS" PYTHON=python'
+    versions = job["strategy"]["matrix"]["versions"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert sorted(re.findall(r"^check-(\w+): ##", makefile, re.MULTILINE)) == sorted(versions)
+    classified = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
+    assert job["strategy"]["matrix"]["python"] == classified
+    for script in (step["run"] for step in job["steps"] if "run" in step):
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
 @pytest.mark.parametrize("name", ["tarbiter-nightly.service", "tarbiter-nightly.timer"])
 def test_the_units_are_units(name: str) -> None:
     unit = configparser.ConfigParser(interpolation=None)
@@ -183,7 +200,9 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert "tarbiter-nightly" not in done.stderr
 
 
-@pytest.mark.parametrize("name", re.findall(r"\]\((nightly/[^)]+)\)", (ROOT / "docs" / "nightly.md").read_text()))
+@pytest.mark.parametrize(
+    "name", re.findall(r"\]\((nightly/[^)]+|\.\./[^)]+)\)", (ROOT / "docs" / "nightly.md").read_text())
+)
 def test_the_docs_lead_somewhere(name: str) -> None:
     assert (ROOT / "docs" / name).is_file()
 
