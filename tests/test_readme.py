@@ -15,7 +15,7 @@ from harness.contest.registry import everyone
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text()
-VERSION = re.compile(r"(?<= )\d+\.\d+(\.\d+)?\b")
+VERSION = re.compile(r"(?<=\s)\d+\.\d+(\.\d+)?\b")
 WIDTH = "100"
 
 
@@ -30,8 +30,8 @@ def sessions() -> list[tuple[str, str]]:
 
 
 def plain(output: str) -> list[str]:
-    """Lines without what depends on the machine: versions, and the blanks that fill a table's last column."""
-    return [VERSION.sub("VERSION", line).rstrip() for line in output.splitlines()]
+    """The words, without what depends on the machine: versions, and where rich breaks a line and pads a column."""
+    return VERSION.sub("VERSION", output).split()
 
 
 TARBITER = [one for one in sessions() if one[0].startswith("tarbiter ")]
