@@ -34,11 +34,11 @@ from harness.archive.cases import load as load_case
 from harness.archive.recipe import RecipeError
 from harness.archive.text import dumps, loads
 from harness.campaign.aspects import of_trial
-from harness.campaign.runs import write
 from harness.campaign.versus import LIMITS, Change, identity
 from harness.contest.pool import Pool
 from harness.contest.registry import Contestant
 from harness.ending import verdicts_kept
+from harness.files import write
 from harness.generate.choices import below, seeded
 from harness.generate.mutate import mutate
 from harness.generate.recipes import case_at

@@ -26,10 +26,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from harness.archive.case import Case
 from harness.campaign.loop import Bounds, Campaign
-from harness.campaign.runs import Asked, Run, write
+from harness.campaign.runs import Asked, Run
 from harness.campaign.search import Search
 from harness.contest.pool import Pool
 from harness.contest.registry import available
+from harness.files import write
 from harness.generate.recipes import Generated
 from harness.generate.strategies import cases
 from harness.judge.facets import STRONG

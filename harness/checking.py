@@ -11,12 +11,12 @@ from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 from rich.console import Console
 from rich.text import Text
 
-from .campaign.runs import RunError, write
 from .contest.pool import Pool
 from .corpus.checking import Row, check, place, results, run
 from .corpus.checking import choose as choose_cases
 from .corpus.results import baseline, save
 from .ending import COULD_NOT_RUN
+from .files import write
 from .judge.machine import page
 from .options import JOBS, TARGET, WITH, choose
 from .report.console import plain
@@ -152,10 +152,7 @@ def check_command(
             return
         rows = check(pool, contestants, shelved, root)
     if xml:
-        try:
-            write(xml, junit(rows))
-        except OSError as error:
-            raise RunError(xml, f"cannot be written: {error.strerror}") from error
+        write(xml, junit(rows))
     if as_json:
         click.echo(page(rows))
     else:

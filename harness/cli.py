@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import NoReturn
 
 import click
@@ -40,6 +40,7 @@ from .contest.registry import Contestant, RegistryError, everyone
 from .contest.sandbox import SandboxError
 from .curating import corpus
 from .ending import COULD_NOT_RUN, INTERRUPTED, ended, verdicts_kept
+from .files import FileError, Output, write
 from .generating import features_command, generate_command
 from .installing import install_command, try_command
 from .judge.answered import Verdict, count, tallies
@@ -53,7 +54,6 @@ from .rechecking import recheck_command
 from .report import comparison, session
 from .report.console import STYLES
 from .report.console import verdict as told
-from .report.pages import Output
 from .reporting import report_command
 from .triage.locate import Index
 from .triage.trial import trials
@@ -62,7 +62,7 @@ from .versing import versus_command
 
 DIFFERS = 1
 
-EXPECTED = (InputError, CaseError, RegistryError, SandboxError, RunError, LedgerError)
+EXPECTED = (FileError, InputError, CaseError, RegistryError, SandboxError, RunError, LedgerError)
 """What a person can set right: told in one line. Anything else is a bug, and keeps its traceback."""
 
 
@@ -85,23 +85,6 @@ class _Group(click.Group):
                 # Whoever reads our output has seen enough (`| head`). Python would complain again at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 sys.exit(COULD_NOT_RUN)
-
-
-def _write_out(path: str, data: bytes) -> None:
-    """Write `data` to a new or existing file as a whole, or to standard output for `-`."""
-    if path == "-":
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    part = f"{path}.part"
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            os.unlink(part)
-        raise InputError(path, f"cannot be written: {error.strerror}") from error
 
 
 @click.group(
@@ -145,7 +128,7 @@ def build(case: str, output: str) -> None:
     loaded = _from_stdin() if case == "-" else load(case)
     if output == "-" and sys.stdout.isatty():
         _fail("an archive is not text: name a file with -o, or pipe it on")
-    _write_out(output, loaded.archive)
+    write(output, loaded.archive)
 
 
 def _from_stdin() -> Loaded:
@@ -166,7 +149,7 @@ def recipe(archive: str, output: str) -> None:
     loaded = load(archive)
     for note in loaded.notes:
         click.echo(f"tarbiter: {archive}: {note}", err=True)
-    _write_out(output, dumps(Case(recipe=decode(loaded.plain))).encode())
+    write(output, dumps(Case(recipe=decode(loaded.plain))).encode())
 
 
 @main.command()

@@ -11,29 +11,25 @@ from rich.table import Table
 from rich.text import Text
 
 from .archive.cases import InputError
-from .campaign.runs import write
 from .checking import CORPUS, RESULTS, console
 from .contest.pool import Pool
 from .corpus import checking
 from .corpus.results import Results, base, everything
 from .corpus.scorecard import Card, Score
 from .corpus.site import Site, render, site
+from .files import write
 from .judge.machine import page
 from .options import JOBS, TARGET, WITH, choose
 
 
 def save_site(whole: Site, folder: str) -> int:
-    """Write every page below `folder`, and say how many. Raises InputError."""
+    """Write every page below `folder`, and say how many. Raises FileError."""
     days = sorted({one.date for one in whole.results})
     made_with = {"tarbiter": version("tarbiter"), "recorded": " to ".join(dict.fromkeys((days[0], days[-1])))}
     pages = render(whole, made_with)
     for path, data in pages.items():
         where = os.path.join(folder, path)
-        try:
-            os.makedirs(os.path.dirname(where), exist_ok=True)
-            write(where, data)
-        except OSError as error:
-            raise InputError(where, f"cannot be written: {error.strerror}") from error
+        write(where, data, parents=True)
     return len(pages)
 
 

@@ -17,6 +17,7 @@ from .contest.pool import Pool
 from .contest.registry import available
 from .corpus import export, lint, measure, shelf
 from .corpus.shelf import Shelved
+from .files import write, write_folder
 
 WRONG = 1
 
@@ -46,16 +47,6 @@ def _shelved(root: str, files: Sequence[str]) -> tuple[list[Shelved], list[lint.
             text = str(error)
             broken.append(lint.Problem(path=path, detail=text.removeprefix(path).lstrip(": ")))
     return found, broken
-
-
-def _replace(path: str, text: str) -> None:
-    """Write a whole file, or leave the old one. Raises InputError."""
-    try:
-        with open(f"{path}.part", "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(f"{path}.part", path)
-    except OSError as error:
-        raise InputError(path, f"cannot be written: {error.strerror}") from error
 
 
 def _current(path: str, text: str) -> bool:
@@ -110,11 +101,10 @@ def _fix(root: str, shelved: Sequence[Shelved], problems: Sequence[lint.Problem]
     wrong = {one.path for one in problems if one.fixable}
     for case in shelved:
         if case.path in wrong:
-            _replace(case.path, lint.canonical(case))
+            write(case.path, lint.canonical(case))
     for path, text in _made(root, shelved).items() if whole else ():
         if path in wrong:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            _replace(path, text)
+            write(path, text, parents=True)
 
 
 @corpus.command("measure")
@@ -156,7 +146,7 @@ def measure_command(files: tuple[str, ...], names: tuple[str, ...], cells: int |
                 seen = measure.merged(one.case.seen, seen, rings)
             text = dumps(msgspec.structs.replace(one.case, seen=seen))
             if text != one.text:
-                _replace(one.path, text)
+                write(one.path, text)
     click.echo(
         f"{len(shelved)} cases, {len(rings)} contestants, {outside} cases in which somebody got out", err=True
     )
@@ -182,5 +172,5 @@ def export_command(target: str, root: str) -> None:
     if broken:
         raise InputError(broken[0].path, broken[0].detail)
     out = export.files(shelf.flags(root), shelved)
-    export.write(target, out)
+    write_folder(target, out)
     click.echo(f"{len(shelved)} cases in {target}", err=True)

@@ -15,8 +15,9 @@ from rich.table import Table
 from .archive.case import Case
 from .archive.cases import bytes_of
 from .archive.text import dumps
-from .campaign.runs import RunError, write
+from .campaign.runs import RunError
 from .campaign.store import Store
+from .files import writable_folder, write
 from .generate.dimensions import DIMENSIONS, OUTSIDE
 from .generate.draft import Draft, ordinary
 from .generate.features import FEATURES, Feature, apply
@@ -67,10 +68,7 @@ def generate_command(
     Exit code: 0 written, 2 not.
     """
     _known(features)
-    try:
-        os.makedirs(output, exist_ok=True)
-    except OSError as error:
-        raise OutputError(output, f"cannot be made: {error.strerror}") from error
+    writable_folder(output)
     made = cases(seed, start=start, features=features or None, one_large_in=large)
     total = 0
     for one in itertools.islice(made, count):
@@ -79,11 +77,7 @@ def generate_command(
         files = {"toml": dumps(_words(one)).encode(), "tar": archive}
         for kind, data in files.items():
             if only in (None, kind):
-                path = os.path.join(output, f"{one.index:06d}.{kind}")
-                try:
-                    write(path, data)
-                except OSError as error:
-                    raise OutputError(path, f"cannot be written: {error.strerror}") from error
+                write(os.path.join(output, f"{one.index:06d}.{kind}"), data)
     click.echo(f"{count} cases of seed {seed}, archives of {total} bytes, in {output}")
 
 

@@ -8,8 +8,8 @@ import time
 
 import click
 
-from .campaign.runs import RunError
 from .ending import INTERRUPTED
+from .files import FileError, writable_folder
 from .judge.facets import STRONG
 from .judge.ledger import Ledger
 from .options import JOBS, TARGET, WITH, choose
@@ -23,19 +23,15 @@ NEWS = 1
 def _emptied(folder: str) -> None:
     """Make the folder of the reports, and take away last night's issue: a night that fails must not post it again.
 
-    Raises RunError now, not after hours.
+    Raises FileError now, not after hours.
     """
+    writable_folder(folder)
     try:
-        os.makedirs(folder, exist_ok=True)
         for name in (ISSUE, ISSUE_TITLE):
             if os.path.lexists(os.path.join(folder, name)):
                 os.unlink(os.path.join(folder, name))
-        probe = os.path.join(folder, f".{os.getpid()}.part")
-        with open(probe, "xb"):
-            pass
-        os.unlink(probe)
     except OSError as error:
-        raise RunError(folder, f"cannot be written: {error.strerror}") from error
+        raise FileError(folder, f"cannot be written: {error.strerror}") from error
 
 
 @click.command("nightly")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from .campaign.runs import RunError, write
+from .files import FileError, write
 from .judge.ledger import Ledger
 from .judge.machine import page
 from .report.junit import junit
@@ -38,30 +38,21 @@ ISSUE, ISSUE_TITLE = "issue.md", "issue-title.txt"
 """Written by `--all` only when something is new, and taken away when nothing is: a job posts what is there."""
 
 
-def save(path: str, data: bytes) -> None:
-    """Replace the file `path` as a whole. Raises RunError."""
-    try:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        write(path, data)
-    except OSError as error:
-        raise RunError(path, f"cannot be written: {error.strerror}") from error
-
-
 def save_all(report: Report, folder: str) -> tuple[str, ...]:
-    """Write every format into `folder`, and the text of an issue when something is new. Raises RunError."""
+    """Write every format into `folder`, and the text of an issue if something is new. Raises FileError."""
     files = {name: draw(report) for name, draw in FORMATS.values()}
     if report.news:
         files[ISSUE] = issue(report).encode()
         files[ISSUE_TITLE] = f"{title(report)}\n".encode()
     for name, data in files.items():
-        save(os.path.join(folder, name), data)
+        write(os.path.join(folder, name), data, parents=True)
     for name in {ISSUE, ISSUE_TITLE} - files.keys():
         try:
             os.unlink(os.path.join(folder, name))
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise RunError(os.path.join(folder, name), f"cannot be removed: {error.strerror}") from error
+            raise FileError(os.path.join(folder, name), f"cannot be removed: {error.strerror}") from error
     return tuple(os.path.join(folder, name) for name in files)
 
 
@@ -99,7 +90,4 @@ def report_command(source: str, form: str, as_json: bool, output: str, folder: s
             click.echo(path)
         return
     data = FORMATS["json" if as_json else form].draw(report)
-    if output == "-":
-        click.echo(data, nl=False)
-    else:
-        save(output, data)
+    write(output, data, parents=True)

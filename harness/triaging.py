@@ -25,6 +25,7 @@ from .campaign.runs import Kept, told
 from .campaign.store import ACCEPTED, DISMISSED, NEW, PROMOTED, STATUSES, Entry, Store
 from .contest.pool import Pool
 from .ending import COULD_NOT_RUN
+from .files import write
 from .judge.compare import compare
 from .judge.invariants import PROMISES
 from .judge.ledger import Entry as Accepted
@@ -300,7 +301,7 @@ def accept(finding: str, reason: str, store: str, ledger: str, as_json: bool, li
                 _fail(f"{ledger}: has an entry {accepted.id} already; take another --id, or change that one")
             with open(ledger, encoding="utf-8") as file:
                 before = file.read().rstrip("\n") + "\n\n"
-        _write(ledger, before + dump(accepted))
+        write(ledger, before + dump(accepted), parents=True)
         opened.mark(kept.id, ACCEPTED, reason)
     _say(
         as_json,
@@ -312,17 +313,6 @@ def accept(finding: str, reason: str, store: str, ledger: str, as_json: bool, li
 def _readable(version: str) -> bool:
     """Whether PEP 440 has a specifier for this version."""
     return re.fullmatch(r"\d+(\.\d+)*", version) is not None
-
-
-def _write(path: str, text: str) -> None:
-    part = f"{path}.{os.getpid()}.part"
-    try:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with open(part, "x", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(part, path)
-    except OSError as error:
-        _fail(f"{path}: cannot be written: {error.strerror}")
 
 
 @triage.command()
@@ -357,7 +347,7 @@ def promote(
         if os.path.lexists(path):
             _fail(f"{path}: exists already; take another --name")
         case = loads(kept.case)
-        _write(path, dumps(msgspec.structs.replace(case, title=title or case.title)))
+        write(path, dumps(msgspec.structs.replace(case, title=title or case.title)), parents=True)
         opened.mark(kept.id, PROMOTED, path)
     _say(as_json, Done(id=kept.id, status=PROMOTED, path=path), path)
 

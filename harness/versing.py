@@ -18,13 +18,14 @@ from rich.markup import escape
 from .archive.text import loads
 from .campaign.aspects import Aspect, Pair
 from .campaign.health import WITNESSES, check
-from .campaign.runs import RunError, environment, write
+from .campaign.runs import RunError, environment
 from .campaign.versus import LIMITS, Change, Progress, Versus, chain, grouped
 from .contest.building import BuildError, install
 from .contest.observation import Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, available, known
 from .ending import INTERRUPTED
+from .files import writable_folder, write
 from .judge.facets import Difference, differences
 from .judge.machine import page
 from .report.console import plain
@@ -198,7 +199,7 @@ def versus_command(
     if len(set(names)) != len(names):
         raise click.UsageError("one release is named twice: it would be compared with itself")
     if output is not None:
-        _prepare(output)
+        writable_folder(output)
     witnesses = [one for one in available(WITNESSES) if one.name not in names]
     with Pool((*chosen, *witnesses), cells=cells or os.cpu_count() or 1, limits=LIMITS) as pool:
         faults = [f"{one.name}: {one.fault}" for one in check(pool) if one.fault]
@@ -224,13 +225,6 @@ def versus_command(
     sys.exit(INTERRUPTED if interrupted else DIFFERS if run.changes else 0)
 
 
-def _prepare(output: str) -> None:
-    try:
-        os.makedirs(output, exist_ok=True)
-    except OSError as error:
-        raise RunError(output, f"cannot be made: {error.strerror}") from error
-
-
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -251,18 +245,11 @@ def _run(run: Versus, console: Console, cases: int | None, seconds: float | None
                 words = f"{change.id}  {headline(change)}: {'; '.join(change.causes)}"
                 console.print(words, markup=False, soft_wrap=True)
                 if output is not None:
-                    _keep(output, change)
+                    write(os.path.join(output, f"{change.id}.toml"), change.case)
     except KeyboardInterrupt:
         run.state.seconds = run.seconds
         return True
     return False
-
-
-def _keep(output: str, change: Change) -> None:
-    try:
-        write(os.path.join(output, f"{change.id}.toml"), change.case.encode())
-    except OSError as error:
-        raise RunError(output, f"a case cannot be written: {error.strerror}") from error
 
 
 class _Line:

@@ -18,13 +18,13 @@ import os
 import platform
 import shutil
 import sys
-import threading
 from importlib.metadata import version
 
 import msgspec
 
 from ..archive.text import dumps
 from ..contest.observation import Observation
+from ..files import FileError, sweep, write
 from ..generate.recipes import Generated
 from ..judge.compare import Divergence
 from ..judge.machine import Plain, line, page, plain
@@ -190,21 +190,6 @@ def environment(backend: str, arena: str = "tmpfs") -> dict[str, str]:
     }
 
 
-def write(path: str, data: bytes) -> None:
-    """Replace `path` as a whole: a reader, or a killed writer, sees the old bytes or the new ones."""
-    part = f"{path}.{os.getpid()}-{threading.get_native_id()}.part"  # two threads may write the same one
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(part)  # a full disk has no room for what nobody will read
-        raise
-
-
 class Run:
     """An open run directory. `known` are the ids of the findings it holds: they grow with those."""
 
@@ -235,14 +220,16 @@ class Run:
         try:
             os.mkdir(os.path.join(path, "findings"))
             write(os.path.join(path, "run.json"), page(asked).encode())
-        except OSError as error:
+        except (OSError, FileError) as error:
             shutil.rmtree(path, ignore_errors=True)  # made just now, and worth nothing
-            raise RunError(path, f"cannot be written: {error.strerror}") from error
+            raise RunError(path, f"cannot be written: {_reason(error)}") from error
         return cls(path, asked, State(), frozenset())
 
     @classmethod
     def resume(cls, path: str) -> Run:
         """The run that was begun in `path`, at the case where it stopped. Raises RunError."""
+        for folder in ("", "findings", "faults"):
+            sweep(os.path.join(path, folder))
         try:
             with open(os.path.join(path, "run.json"), "rb") as file:
                 asked = msgspec.json.decode(file.read(), type=Asked)
@@ -303,7 +290,7 @@ class Run:
             while data:
                 data = data[os.write(self._log, data) :]
             os.fsync(self._log)
-        except OSError as error:
+        except (OSError, FileError) as error:
             raise self._stopped("a finding", error) from error
         self.known.add(kept.id)
 
@@ -316,9 +303,8 @@ class Run:
         case = msgspec.structs.replace(generated.case, title=f"harness-fault: {seen.contestant}", why=seen.error)
         try:
             folder = os.path.join(self.path, "faults")
-            os.makedirs(folder, exist_ok=True)
-            write(os.path.join(folder, f"{generated.index}.toml"), dumps(case).encode())
-        except OSError as error:
+            write(os.path.join(folder, f"{generated.index}.toml"), dumps(case), parents=True)
+        except (OSError, FileError) as error:
             raise self._stopped("a case on which our own side failed", error) from error
         known.append(Fault(generated.index, seen.contestant, words))
 
@@ -327,19 +313,23 @@ class Run:
         try:
             write(os.path.join(self.path, LEARNED), msgspec.json.encode(_Checkpoint(self.state, self.learned)))
             write(os.path.join(self.path, "state.json"), msgspec.json.encode(self.state))
-        except OSError as error:
+        except (OSError, FileError) as error:
             raise self._stopped("the checkpoint", error) from error
 
-    def _stopped(self, what: str, error: OSError) -> RunError:
+    def _stopped(self, what: str, error: OSError | FileError) -> RunError:
         return RunError(
             self.path,
-            f"{what} cannot be written: {error.strerror}; nothing before it is lost: set that right, then go on "
+            f"{what} cannot be written: {_reason(error)}; nothing before it is lost: set that right, then go on "
             f"with --resume {self.path}",
         )
 
     def close(self) -> None:
         """Give the descriptor of the log back."""
         os.close(self._log)
+
+
+def _reason(error: OSError | FileError) -> str:
+    return error.reason if isinstance(error, FileError) else error.strerror or str(error)
 
 
 class _Named(msgspec.Struct):

@@ -21,7 +21,8 @@ from collections.abc import Iterator
 import msgspec
 
 from ..contest.observation import Observation
-from .runs import Asked, Kept, RunError, brief, write
+from ..files import FileError, write
+from .runs import Asked, Kept, RunError, brief
 
 NEW, ACCEPTED, PROMOTED, DISMISSED = STATUSES = ("new", "accepted", "promoted", "dismissed")
 """`new`: nobody has looked. `accepted`: in the ledger. `promoted`: in the corpus. `dismissed`: not worth a case."""
@@ -191,10 +192,9 @@ class Store:
         file = os.path.join(folder, f"{digest}.toml")
         try:
             if not os.path.exists(file):
-                os.makedirs(folder, exist_ok=True)
-                write(file, data)
-        except OSError as error:
-            raise StoreError(self.path, f"a case cannot be written: {error.strerror}") from error
+                write(file, data, parents=True)
+        except FileError as error:
+            raise StoreError(self.path, f"a case cannot be written: {error.reason}") from error
         blob = zlib.compress(msgspec.msgpack.encode(kept))
         row = (kept.id, kept.invariant, kept.rank, f"{digest[:2]}/{digest}.toml", len(data), run, blob)
         with self._transaction() as db:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from ..archive.case import Cwd, Uid
-from ..archive.cases import InputError
 from ..archive.expect import NEVER, REFUSE, Entry, EntryType, Outcome
 from ..archive.text import escape
 from ..judge.machine import page
@@ -274,18 +272,3 @@ def files(flags: dict[str, Flag], shelved: Sequence[Shelved]) -> dict[str, bytes
     out["index.json"] = page(index).encode() + b"\n"
     out["SHA256SUMS"] = sums(shelved).encode()
     return out
-
-
-def write(target: str, out: dict[str, bytes]) -> None:
-    """Write the files below `target`, which must be missing or empty. Raises InputError."""
-    try:
-        os.makedirs(target, exist_ok=True)
-        if os.listdir(target):
-            raise InputError(target, "is not empty; name a directory that is, or is not there yet")
-        for path, data in out.items():
-            whole = os.path.join(target, path)
-            os.makedirs(os.path.dirname(whole), exist_ok=True)
-            with open(whole, "wb") as file:
-                file.write(data)
-    except OSError as error:
-        raise InputError(error.filename or target, f"cannot be written: {error.strerror}") from error

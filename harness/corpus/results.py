@@ -17,8 +17,8 @@ from packaging.version import InvalidVersion, Version
 
 from ..archive.cases import InputError
 from ..archive.text import escape
-from ..campaign.runs import write
 from ..contest.observation import Node, Observation
+from ..files import write
 from ..judge.conformance import Mark, Verdict
 from ..judge.facets import ROOT, has_tree
 from ..report.console import plain
@@ -153,7 +153,7 @@ def load(path: str) -> Results:
 
 
 def save(root: str, results: Results) -> str:
-    """Write results into their file below `root`, and say which. Raises InputError.
+    """Write results into their file below `root`, and say which. Raises FileError, InputError.
 
     Where nothing changed but the day, the file stays as it is.
     """
@@ -163,11 +163,7 @@ def save(root: str, results: Results) -> str:
         if msgspec.structs.replace(old, date=results.date) == results:
             return path
     data = msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n"
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        write(path, data)
-    except OSError as error:
-        raise InputError(path, f"cannot be written: {error.strerror}") from error
+    write(path, data, parents=True)
     return path
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 
 import msgspec
@@ -27,6 +26,7 @@ from ..campaign.runs import Kept, RunError
 from ..contest.observation import Job, Observation
 from ..contest.pool import Pool
 from ..contest.registry import Contestant, everyone
+from ..files import write_folder
 from ..judge.facets import differences
 from ..judge.invariants import PROMISES
 
@@ -161,11 +161,10 @@ def readme(kept: Kept, lines: tuple[Script, ...]) -> str:
 
 
 def export(kept: Kept, where: str) -> tuple[Script, ...]:
-    """Write the directory `where`, which must not exist. Raises ExportError, SandboxError."""
+    """Write the directory `where`, which must not exist. Raises ExportError, FileError, SandboxError."""
     if os.path.lexists(where):
         raise ExportError(where, "exists already; name another directory")
     lines = scripts(kept)
-    part = f"{where}.{os.getpid()}.part"
     files = {
         "archive.tar": bytes_of(loads(kept.case)),
         "case.toml": kept.case.encode(),
@@ -175,13 +174,5 @@ def export(kept: Kept, where: str) -> tuple[Script, ...]:
         if one.line:
             name = f"reproduce-{one.contestant}.sh"
             files[name] = f"#!/bin/sh\n# sh {name} archive.tar dest\n{one.line}\n".encode()
-    try:
-        os.makedirs(part)
-        for name, data in files.items():
-            with open(os.path.join(part, name), "xb") as file:
-                file.write(data)
-        os.rename(part, where)
-    except OSError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        raise ExportError(where, f"cannot be written: {error.strerror}") from error
+    write_folder(where, files)
     return lines

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
 from harness.archive.case import Case
-from harness.archive.cases import InputError
 from harness.archive.decode import decode
 from harness.archive.encode import encode_bytes
 from harness.archive.recipe import Long, Member, Pax, Recipe, Record
 from harness.contest.observation import Change, Node, Observation
 from harness.judge.compare import compare
 from harness.judge.facets import FACETS
-from harness.report import comparison, pages
+from harness.report import comparison
 from harness.report.comparison import LEAVES
 
 from ..judge.observations import ended, extracted, file, folder, symlink
@@ -214,60 +209,3 @@ def test_every_facet_can_be_a_column() -> None:
     assert set(comparison._columns([one])) == set()
     two = ended("two", "refused")
     assert set(comparison._columns([one, two])) <= set(FACETS)
-
-
-# Files ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_page_is_written_as_a_whole(tmp_path: Path) -> None:
-    path = tmp_path / "x.html"
-    with pages.Output(str(path)) as output:
-        assert not path.exists()
-        output.write("whole")
-    assert path.read_text() == "whole"
-    assert os.listdir(tmp_path) == ["x.html"]
-
-
-def test_a_run_that_fails_leaves_the_old_page(tmp_path: Path) -> None:
-    path = tmp_path / "x.html"
-    path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), pages.Output(str(path)):
-        raise KeyboardInterrupt
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["x.html"]
-
-
-@pytest.mark.parametrize("name", [".", "no/such/x.html", "a" * 300])
-def test_what_cannot_be_written_is_told_before_anything_runs(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError):
-        pages.Output(str(tmp_path / name))
-    assert os.listdir(tmp_path) == []
-
-
-FULL = """
-import resource, signal, sys
-from harness.archive.cases import InputError
-from harness.report.pages import Output
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-try:
-    with Output(sys.argv[1]) as output:
-        output.write("x" * 1000)
-except InputError as error:
-    print(error)
-"""
-
-
-def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
-    """A limit on file sizes fails a write half-way, as a full disk does."""
-    path = tmp_path / "x.html"
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, path],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == f"{path}: cannot be written: File too large\n"
-    assert done.stderr == ""
-    assert os.listdir(tmp_path) == []
