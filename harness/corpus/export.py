@@ -205,15 +205,31 @@ def exported(one: Shelved) -> ExportedCase:
     )
 
 
-def schema(of: type[msgspec.Struct] = ExportedCase) -> str:
-    """The JSON Schema of one exported case, as text.
+_SETS = frozenset({"anyOf", "enum", "required", "type"})
+"""Keywords of JSON Schema whose lists have no order."""
 
-    Docstrings are dedented here: only some versions of msgspec and of Python's compiler do that.
+
+def _canonical(part: Any) -> Any:
+    """A schema as any version of msgspec and of Python's compiler would make it.
+
+    Only some of them dedent docstrings, and they list alternatives in different orders.
     """
-    found: dict[str, Any] = msgspec.json.schema(of)
-    for one in found["$defs"].values():
-        if "description" in one:
-            one["description"] = inspect.cleandoc(one["description"])
+    if isinstance(part, list):
+        return [_canonical(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    found = {name: _canonical(value) for name, value in part.items()}
+    for name, value in found.items():
+        if name in _SETS and isinstance(value, list):
+            found[name] = sorted(value, key=lambda one: json.dumps(one, sort_keys=True))
+        elif name == "description" and isinstance(value, str):
+            found[name] = inspect.cleandoc(value)
+    return found
+
+
+def schema(of: type[msgspec.Struct] = ExportedCase) -> str:
+    """The JSON Schema of one exported case, as text."""
+    found: dict[str, Any] = _canonical(msgspec.json.schema(of))
     found = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A case of the corpus", **found}
     return json.dumps(found, indent=2, sort_keys=True) + "\n"
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -72,6 +73,19 @@ def test_the_schema_depends_on_words_and_not_on_their_indentation() -> None:
     first, second = map(export.schema, kinds)
     assert first == second
     assert json.loads(first)["$defs"]["Kind"]["description"] == text.format("")
+
+
+def test_what_has_no_order_in_the_schema_is_sorted() -> None:
+    def lists(part: object) -> Iterator[list[object]]:
+        for name, value in part.items() if isinstance(part, dict) else enumerate(part):  # type: ignore[arg-type]
+            if isinstance(value, list) and name in ("anyOf", "enum", "required"):
+                yield value
+            if isinstance(value, dict | list):
+                yield from lists(value)
+
+    found = list(lists(json.loads(export.schema())))
+    assert len(found) >= 10
+    assert found == [sorted(one, key=lambda part: json.dumps(part, sort_keys=True)) for one in found]
 
 
 def test_the_same_corpus_gives_the_same_files(tmp_path: Path) -> None:
