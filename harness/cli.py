@@ -37,6 +37,7 @@ from .contest.doctor import checks
 from .contest.observation import Job, Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, everyone
+from .contest.replay import Called
 from .contest.sandbox import SandboxError
 from .curating import corpus
 from .ending import COULD_NOT_RUN, INTERRUPTED, ended, verdicts_kept
@@ -46,6 +47,7 @@ from .installing import install_command, try_command
 from .judge.answered import Verdict, count, tallies
 from .judge.answered import verdict as answers
 from .judge.compare import Divergence
+from .judge.facets import STRONG
 from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
 from .nightly import nightly_command
@@ -292,7 +294,11 @@ def compare_command(
             if not as_json and html != "-":
                 _show(console, loaded, compared)
         if output is not None:
-            output.write(comparison.page(list(map(_input, inputs, results)), environment(pool.backend, pool.arena)))
+            again = Called.of(contestants, backend=pool.backend)
+            words = _options(facets, world_file, schedule, cwd, uid)
+            replays = [again.line("compare", _anywhere(one.path), *words) for one in inputs]
+            views = list(map(_input, inputs, results, replays))
+            output.write(comparison.page(views, environment(pool.backend, pool.arena)))
         asked = named(contestants, names)
         # Who extracted nothing at all may be unable to: then its refusals are none.
         idle = [
@@ -314,6 +320,25 @@ def _uncompared(results: Sequence[Compared]) -> Verdict:
     )
 
 
+def _anywhere(path: str) -> str:
+    """The name of an input in every directory; standard input has none but `-`."""
+    return path if path == "-" else os.path.abspath(path)
+
+
+def _options(
+    facets: tuple[str, ...], world_file: str | None, schedule: str | None, cwd: Cwd | None, uid: Uid | None
+) -> list[str]:
+    """The words of a command line for those options of `compare` that matter to what it says."""
+    options = {
+        "--facet": ",".join(facets) if facets != STRONG else None,
+        "--world": None if world_file is None else _anywhere(world_file),
+        "--schedule": schedule,
+        "--cwd": cwd,
+        "--uid": uid,
+    }
+    return [word for name, value in options.items() if value is not None for word in (name, value)]
+
+
 def _job(loaded: Loaded, world: World, names: tuple[str, ...], schedule: Schedule | None) -> Job:
     case = loaded.case or Case()
     return Job(
@@ -325,7 +350,7 @@ def _job(loaded: Loaded, world: World, names: tuple[str, ...], schedule: Schedul
     )
 
 
-def _input(loaded: Loaded, compared: Compared) -> comparison.Input:
+def _input(loaded: Loaded, compared: Compared, replay: str) -> comparison.Input:
     return comparison.Input(
         file=loaded.path,
         archive=loaded.archive,
@@ -333,6 +358,7 @@ def _input(loaded: Loaded, compared: Compared) -> comparison.Input:
         notes=compared.notes,
         divergence=compared.divergence,
         observations=compared.observations,
+        replay=replay,
     )
 
 
@@ -421,12 +447,13 @@ def fuzz_command(
         seeds=seeds,
         ask=not names,
     )
-    chosen = choose(names, targets)
     if resume is not None:
         if seed is not None or output is not None or seeds:
             _fail("a resumed run has its seed, its directory and its seeds: leave out --seed, --output, --seeds")
-        outcome = session.resume(resume, chosen, options)
+        given = choose(names, targets) if names or targets else ()
+        outcome = session.resume(resume, given, msgspec.structs.replace(options, sample=sample or 0))
     else:
+        chosen = choose(names, targets)
         chosen_seed = seed if seed is not None else int.from_bytes(os.urandom(4))
         where = output or os.path.join("runs", f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-seed{chosen_seed}")
         outcome = session.start(where, chosen_seed, chosen, options)

@@ -16,6 +16,7 @@ from .archive.cases import InputError
 from .archive.text import CaseError, dumps
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, available
+from .contest.replay import Called
 from .contest.sandbox import SandboxError
 from .corpus.checking import Row, check, choose, name_of, place
 from .corpus.shelf import Shelved
@@ -109,7 +110,10 @@ class CaseItem(pytest.Item):
         """What a person needs: the case, what happened, what was expected, the recipe, how to see it again."""
         error = excinfo.value
         if isinstance(error, ConformanceError):
-            return "\n".join(explain(self.shelved, error.row))
+            called = Called.of((self.contestant,), backend=self._pool().backend)
+            words = ("--results", os.path.abspath(self.root))
+            replay = called.line("check", os.path.abspath(self.shelved.path), *words)
+            return "\n".join(explain(self.shelved, error.row, replay))
         if isinstance(error, EXPECTED):
             return f"tarbiter: {error}"
         return super().repr_failure(excinfo, style)
@@ -119,8 +123,8 @@ class CaseItem(pytest.Item):
         return self.shelved.path, None, f"tarbiter {self.name}"
 
 
-def explain(shelved: Shelved, row: Row) -> Iterator[str]:
-    """A failure in lines."""
+def explain(shelved: Shelved, row: Row, replay: str) -> Iterator[str]:
+    """A failure in lines; `replay` is the line of shell that shows it again."""
     case = shelved.case
     yield f"{row.case}: {case.title}"
     yield f"  {row.contestant} {row.version}".rstrip() + f": {row.status}, {row.mark}"
@@ -138,4 +142,4 @@ def explain(shelved: Shelved, row: Row) -> Iterator[str]:
         f"  {line}" for line in dumps(Case(recipe=case.recipe, world=case.world)).rstrip().splitlines()[:30]
     )
     yield ""
-    yield f"  again: tarbiter check {shelved.path}"
+    yield f"  again: {replay}"

@@ -234,7 +234,7 @@ def show(finding: str, store: str, as_json: bool) -> None:
         *([Text(f"flaky, and left out: {', '.join(kept.flaky)}")] if kept.flaky else []),
         *([] if kept.complete else [Text("the time ended before this was as small as it can be")]),
         *([Text(f"{entry.status} {entry.changed}: {entry.reason}")] if entry.changed else []),
-        Text(f"again: tarbiter compare {entry.recipe} --with {','.join(o.contestant for o in kept.observations)}"),
+        Text(f"again: {kept.replay}"),
     ]
     _console().print(Group(*parts), soft_wrap=True)
 

@@ -187,7 +187,7 @@ def test_a_failure_says_what_a_person_needs(bench: Bench) -> None:
     assert done.returncode == 1
     for words in ("Two files", "'b' is missing", "why: Nothing is simpler.", "source: POSIX pax", 'name = "b"'):
         assert words in done.stdout, words
-    assert f"again: tarbiter check {bench.corpus}/plain/two.toml" in done.stdout
+    assert f"again: tarbiter check {bench.corpus}/plain/two.toml --results {bench.results} --target" in done.stdout
     assert "Traceback" not in done.stdout
     assert "1 failed, 1 passed" in done.stdout
 

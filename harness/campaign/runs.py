@@ -24,9 +24,11 @@ import msgspec
 
 from ..archive.text import dumps
 from ..contest.observation import Observation
+from ..contest.replay import Called
 from ..files import FileError, sweep, write
 from ..generate.recipes import Generated
 from ..judge.compare import Divergence
+from ..judge.facets import STRONG
 from ..judge.machine import Plain, line, page, plain
 from ..triage.account import Account, account
 from ..triage.causal import Cause
@@ -59,6 +61,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     environment: dict[str, str]
     seeds: tuple[str, ...] = ()
     """The cases that the pool was given to begin with: file and digest of the archive, in order."""
+    called: Called = Called()
+    """How a command line names the contestants; without names in the record of an older run."""
+    sample: int = 0
+    """Contestants outside the worker see what is new, and one case in so many; 0: an older run did not say."""
+    ask: bool = False
+    """Whether all installed contestants are asked about what is new."""
 
 
 FAULTS = 8
@@ -150,7 +158,20 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Contestants that did something else when the case was run a second time; they are not compared."""
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     environment: dict[str, str] = msgspec.field(default_factory=dict)
+    called: Called = Called()
+    """How a command line names the contestants; without names in the record of an older run."""
     replay: str = ""
+    """The line of shell that runs the minimised case again."""
+
+    def at(self, recipe: str) -> Kept:
+        """The same finding whose minimised case is the file `recipe`: `replay` names that file."""
+        called = self.called
+        if not called.names:
+            called = Called(names=tuple(one.contestant for one in self.observations))
+        facets = self.divergence.facets
+        words = () if facets == STRONG else ("--facet", ",".join(facets))
+        line = called.line("compare", os.path.abspath(recipe), *words)
+        return msgspec.structs.replace(self, replay=line)
 
     @property
     def account(self) -> Account:
@@ -255,8 +276,7 @@ class Run:
             title=signature.title,
             why="; ".join((*finding.causes, *finding.places)),
         )
-        contestants = ",".join(finding.trial.job.contestants)
-        return Kept(
+        kept = Kept(
             id=name,
             invariant=signature.invariant,
             rank=signature.rank,
@@ -277,8 +297,9 @@ class Run:
             flaky=flaky,
             versions=self.asked.contestants,
             environment=self.asked.environment,
-            replay=f"tarbiter compare {self.path}/findings/{name}.toml --with {contestants}",
+            called=self.asked.called.only(finding.trial.job.contestants),
         )
+        return kept.at(os.path.join(self.path, "findings", f"{name}.toml"))
 
     def write(self, kept: Kept) -> None:
         """Write a finding down: its cases first, then the line that names it. Raises RunError (disk full, ...)."""

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ..contest.observation import Observation
+from ..contest.replay import command
 from ..files import FileError, write
 from .runs import Asked, Kept, RunError, brief
 
@@ -246,7 +247,10 @@ class Store:
             raise StoreError(self.path, f"{prefix!r} is no id, nor the beginning of one")
         found = list(self._entries("WHERE findings.id GLOB ? ORDER BY findings.id LIMIT 11", (f"{prefix}*",)))
         if not found:
-            raise StoreError(self.path, f"no finding begins with {prefix}; `tarbiter triage list` has them")
+            raise StoreError(
+                self.path,
+                f"no finding begins with {prefix}; `{command('triage', 'list', '--store', self.path)}` has them",
+            )
         if len(found) > 1:
             raise StoreError(self.path, f"{prefix} is not enough: {', '.join(one.kept.id for one in found)}")
         return found[0]
@@ -261,12 +265,13 @@ class Store:
         with self._told():
             rows = self._db.execute(query, values).fetchall()
         for blob, status, reason, changed, recipe, size, began, runs, first, last, asked in rows:
+            file = os.path.join(self.path, "recipes", recipe)
             yield Entry(
-                kept=msgspec.msgpack.decode(zlib.decompress(blob), type=Kept),
+                kept=msgspec.msgpack.decode(zlib.decompress(blob), type=Kept).at(file),
                 status=status,
                 reason=reason,
                 changed=changed,
-                recipe=os.path.join(self.path, "recipes", recipe),
+                recipe=file,
                 size=size,
                 first_seen=began,
                 runs=runs,

@@ -152,6 +152,12 @@ def _probe(name: str, table: Table) -> Contestant:
 
 
 @functools.cache
+def _of_user(users: str) -> frozenset[str]:
+    """The names of the tables in the user's file."""
+    return frozenset(_tables(Path(users))) if os.path.isfile(users) else frozenset()
+
+
+@functools.cache
 def _written(users: str) -> dict[str, Table]:
     """All tables, by name: ours and the user's."""
     tables = _tables(OWN)
@@ -302,4 +308,11 @@ def available(names: Sequence[str] | None = None) -> tuple[Contestant, ...]:
             help_ = f"; install it: {one.install}" if one.install else ""
             raise RegistryError(name, f"unavailable: {one.missing}{help_}")
         found[one.name] = one
-    return tuple(found.values())
+    return tuple(map(_with_folder, found.values()))
+
+
+def _with_folder(one: Contestant) -> Contestant:
+    """The same contestant; one of the user's file means something below the directory of that file alone."""
+    users = _users()
+    base = one.name.partition(":")[0].partition("@")[0]
+    return msgspec.structs.replace(one, folder=os.path.dirname(users)) if base in _of_user(users) else one

@@ -171,6 +171,10 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """More directories that it must see, as was found when it was installed."""
     missing: str = ""
     """Why it cannot take part here; empty: it can."""
+    command: str = ""
+    """The command line that it was given as (`--target`); empty: it is named."""
+    folder: str = ""
+    """The directory in which its command or its name means this contestant; empty: any."""
 
     @property
     def family(self) -> str:
@@ -233,7 +237,8 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         found = called(name, Table(family=program, ecosystem=YOURS, argv=argv, visible=visible))
         if found.missing:
             raise RegistryError(command, found.missing)
-        return found
+        folder = "" if list(argv) == shlex.split(command) else os.getcwd()
+        return msgspec.structs.replace(found, command=command, folder=folder)
 
 
 def _placed(word: str, home: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -53,6 +52,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     divergence: Divergence
     observations: tuple[Observation, ...]
+    replay: str = ""
+    """The line of shell that compares it again."""
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,11 +204,7 @@ def _view(one: Input, number: int) -> View:
         more_blocks=more,
         recipe=toml[:RECIPE],
         recipe_cut=len(toml) > RECIPE,
-        again=plain(
-            shlex.join(
-                ["tarbiter", "compare", one.file, "--with", ",".join(o.contestant for o in one.observations)]
-            )
-        ),
+        again=plain(one.replay),
         signature=f"{divergence.signature.id} {divergence.signature.invariant}" if divergence.signature else "",
     )
 

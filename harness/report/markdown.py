@@ -6,9 +6,11 @@ nor mention a person, nor refer to an issue.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
+from ..contest.replay import command
 from .console import plain
 from .record import Report, Row
 
@@ -87,15 +89,15 @@ def sensitive(row: Row) -> bool:
     )
 
 
-def finding(row: Row) -> Iterator[str]:
-    """A section about one finding."""
+def finding(row: Row, source: str) -> Iterator[str]:
+    """A section about one finding of the store or run at `source`."""
     told = row.finding
     yield f"### {told.invariant} {code(told.id)}"
     yield ""
     yield told.promise
     yield ""
     if sensitive(row):
-        yield f"{WITHHELD}: {code(f'tarbiter triage show {told.id}')}"
+        yield f"{WITHHELD}: {code(command('triage', 'show', told.id, '--store', os.path.abspath(source)))}"
         yield ""
         return
     yield code(told.account.sentence)
@@ -127,7 +129,7 @@ def finding(row: Row) -> Iterator[str]:
         yield ""
     yield block(told.case, "toml")
     yield ""
-    yield block(f"tarbiter compare {row.recipe} --with {','.join(seen.contestant for seen in told.observations)}")
+    yield block(told.replay)
     yield ""
 
 
@@ -135,14 +137,15 @@ def summary(report: Report) -> str:
     """The page of a CI job: counts, then what is new."""
     lines = ["# tarbiter", "", *_head(report), ""]
     news = report.news
+    since = " since the run before" if len(report.runs) > 1 else ""
     if news:
-        lines += [f"## New since the run before: {len(news)}", ""]
+        lines += [f"## New{since}: {len(news)}", ""]
         for row in news[:SHOWN]:
-            lines += finding(row)
+            lines += finding(row, report.source)
         if len(news) > SHOWN:
             lines += [f"And {len(news) - SHOWN} more: the report has them.", ""]
     else:
-        lines += ["Nothing new since the run before.", ""]
+        lines += [f"Nothing new{since}.", ""]
     return "\n".join(lines)
 
 
@@ -161,7 +164,7 @@ def issue(report: Report) -> str:
     lines.append("")
     size = sum(len(line) + 1 for line in lines)
     for number, row in enumerate(news):
-        section = list(finding(row))
+        section = list(finding(row, report.source))
         size += sum(len(line) + 1 for line in section)
         if size > LIMIT:
             lines += [f"And {len(news) - number} more, which this issue has no room for: the report has them.", ""]

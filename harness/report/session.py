@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -24,6 +25,7 @@ from ..campaign.seeds import gather, told
 from ..campaign.store import Store
 from ..contest.pool import Pool
 from ..contest.registry import Contestant, available
+from ..contest.replay import Called, command
 from ..judge.facets import STRONG
 from ..judge.ledger import Ledger
 from .console import plain
@@ -83,23 +85,52 @@ def start(path: str, seed: int, contestants: Sequence[Contestant], options: Opti
             facets=options.facets,
             environment=environment(pool.backend, pool.arena),
             seeds=seeds.names,
+            called=Called.of(contestants, backend=pool.backend),
+            sample=options.sample,
+            ask=options.ask,
         )
         run = Run.create(path, asked)
         run.learned.parents = list(seeds.parents)
         return _session(pool, run, contestants, options)
 
 
-def resume(path: str, contestants: Sequence[Contestant], options: Options) -> Outcome:
-    """Go on with the run in `path`. Raises RunError when its contestants are other ones today."""
-    run = Run.resume(path)
-    now = {one.name: one.version for one in contestants}
-    if now != run.asked.contestants:
-        changed = sorted(set(now.items()) ^ set(run.asked.contestants.items()))
-        raise RunError(
-            path,
-            f"was begun with other contestants ({', '.join(f'{name} {version}' for name, version in changed)}); "
-            f"name the same ones, --with {','.join(run.asked.contestants)}, or begin a new run",
+def _again(asked: Asked) -> tuple[Contestant, ...]:
+    """The contestants that a run began with, as they are today. Raises RegistryError for one that is gone.
+
+    Raises OSError when the directory is gone in which they were named.
+    """
+    commands, folder = asked.called.targets, asked.called.folder
+    with contextlib.chdir(folder) if folder else contextlib.nullcontext():
+        return tuple(
+            Contestant.from_command(commands[name], name=name) if name in commands else available((name,))[0]
+            for name in asked.contestants
         )
+
+
+def resume(path: str, given: Sequence[Contestant], options: Options) -> Outcome:
+    """Go on with the run in `path`, with the contestants and the sample it began with.
+
+    `given`: the contestants that were named, empty for none. Raises RunError when they are other ones, or when
+    those of the run have other versions today; RegistryError when one is gone.
+    """
+    run = Run.resume(path)
+    with contextlib.ExitStack() as unless_begun:
+        unless_begun.callback(run.close)
+        try:
+            contestants = _same(run, tuple(given) or _again(run.asked))
+        except OSError as error:
+            raise RunError(
+                path,
+                f"its contestants were named in {run.asked.called.folder}, which cannot be entered "
+                f"({error.strerror}); name them by --with and --target",
+            ) from error
+        sample = options.sample or run.asked.sample or 1
+        if options.facets != run.asked.facets:
+            if options.facets != STRONG:
+                raise RunError(path, f"was begun with --facet {','.join(run.asked.facets)}: leave out --facet")
+            options = msgspec.structs.replace(options, facets=run.asked.facets)
+        options = msgspec.structs.replace(options, sample=sample, ask=run.asked.ask)
+        unless_begun.pop_all()
     with _pool(contestants, options) as pool:
         kind = run.asked.environment.get("cell", pool.backend)
         if kind != pool.backend:
@@ -111,6 +142,20 @@ def resume(path: str, contestants: Sequence[Contestant], options: Options) -> Ou
             )
         _healthy(pool, path)
         return _session(pool, run, contestants, options)
+
+
+def _same(run: Run, contestants: tuple[Contestant, ...]) -> tuple[Contestant, ...]:
+    """These, if they are those of the run. Raises RunError."""
+    now = {one.name: one.version for one in contestants}
+    if now != run.asked.contestants:
+        changed = sorted(set(now.items()) ^ set(run.asked.contestants.items()))
+        differ = ", ".join(f"{name} {version}".strip() for name, version in changed)
+        raise RunError(
+            run.path,
+            f"was begun with other contestants (not the same: {differ}); leave out --with and --target to go on "
+            f"with {', '.join(run.asked.contestants)}, or begin a new run",
+        )
+    return contestants
 
 
 def _pool(contestants: Sequence[Contestant], options: Options) -> Pool:
@@ -257,7 +302,8 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
     if asking is not None and (asking.asked or asking.left):
         console.print(
             f"{len(asking.contestants)} contestants were asked about {asking.asked} new findings; "
-            f"for {asking.left} there was no time (tarbiter triage ask goes on with them)"
+            f"for {asking.left} there was no time "
+            f"({command('triage', 'ask', '--store', os.path.abspath(asking.store.path))} goes on with them)"
         )
     for uncovered in campaign.memory.reopened:
         console.print(f"the ledger does not cover this version: {uncovered}", markup=False)

@@ -45,7 +45,7 @@ def test_a_finding_comes_back_as_it_was(store: Store, run: Run, kept: Callable[[
     one = kept(b"a\xff")
     assert store.add(one, store.begin(run.path, ASKED))
     (entry,) = store.findings()
-    assert entry.kept == one
+    assert entry.kept == one.at(entry.recipe)
     assert (entry.status, entry.reason, entry.changed, entry.runs) == ("new", "", "", 1)
     assert loads(Path(entry.recipe).read_text()).recipe == CASE.recipe
     assert entry.size == Path(entry.recipe).stat().st_size
@@ -87,7 +87,8 @@ def test_an_id_may_be_shortened(store: Store, run: Run, kept: Callable[[bytes], 
     names = [kept(b"%d" % name) for name in range(40)]
     for one in names:
         store.add(one, number)
-    assert store.get(names[0].id[:8]).kept == names[0]
+    assert store.get(names[0].id[:8]).kept.case == names[0].case
+    assert store.get(names[0].id[:8]).kept.id == names[0].id
     common = next(one.id[0] for one in names if sum(other.id[0] == one.id[0] for other in names) > 1)
     with pytest.raises(StoreError, match="is not enough"):
         store.get(common)

@@ -101,7 +101,7 @@ def test_an_issue_says_who_was_asked(report: Report) -> None:
 
 
 def test_a_summary_of_nothing(nothing: Report) -> None:
-    assert "Nothing new since the run before." in summary(nothing)
+    assert "Nothing new.\n" in summary(nothing)
     assert "1 runs, 100 cases" in summary(nothing)
 
 
