@@ -346,6 +346,7 @@ def _job(loaded: Loaded, world: World, names: tuple[str, ...], schedule: Schedul
         contestants=names,
         world=world,
         schedule=schedule or case.schedule,
+        listing=True,
         twice=True,
     )
 

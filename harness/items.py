@@ -15,7 +15,7 @@ from .archive.case import Case
 from .archive.cases import InputError
 from .archive.text import CaseError, dumps
 from .contest.pool import Pool
-from .contest.registry import Contestant, RegistryError, available
+from .contest.registry import Contestant, RegistryError, available, target
 from .contest.replay import Called
 from .contest.sandbox import SandboxError
 from .corpus.checking import Row, check, choose, name_of, place
@@ -30,7 +30,7 @@ def _contestants(config: pytest.Config) -> tuple[Contestant, ...]:
     names: list[str] = config.getoption("--tarbiter-with")
     commands: list[str] = config.getoption("--tarbiter-target")
     found = list(available(names)) if names else []
-    return (*found, *(Contestant.from_command(command) for command in commands))
+    return (*found, *(target(command) for command in commands))
 
 
 def made(session: pytest.Session) -> Iterator[pytest.Item]:

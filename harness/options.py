@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from .archive.case import CWDS, UIDS, Cwd, Uid, World
-from .contest.registry import ALL, DEFAULT, YOURS, Contestant, RegistryError, available, everyone, group
+from .contest.registry import ALL, DEFAULT, YOURS, Contestant, RegistryError, available, everyone, group, target
 from .judge.facets import FACETS, STRONG
 
 
@@ -82,7 +82,7 @@ def choose(names: Sequence[str], targets: Sequence[str], *, least: int = 2) -> t
     one is enough, `targets` alone are what is asked for. Raises RegistryError, also for fewer than `least`.
     """
     chosen = [] if targets and not names and least == 1 else list(available(names or None))
-    chosen += [Contestant.from_command(command) for command in targets]
+    chosen += [target(command) for command in targets]
     missing = [one.name for name in names or (DEFAULT,) for one in group(name) if one.missing]
     if len(chosen) < least:
         there = f" ({', '.join(one.name for one in chosen)})" if chosen else ""

@@ -23,7 +23,7 @@ from .campaign.versus import LIMITS, Change, Progress, Versus, chain, grouped
 from .contest.building import BuildError, install
 from .contest.observation import Observation
 from .contest.pool import Pool
-from .contest.registry import Contestant, RegistryError, available, known
+from .contest.registry import Contestant, RegistryError, available, known, target
 from .ending import INTERRUPTED
 from .files import writable_folder, write
 from .judge.facets import Difference, differences
@@ -143,7 +143,7 @@ def _told(one: Difference, old: str, new: str) -> str:
 def _contestant(word: str, *, installing: bool) -> Contestant:
     """The contestant `word` stands for: a name, NAME@VERSION, or a command with {archive} and {dest}."""
     if "{archive}" in word:
-        return Contestant.from_command(word)
+        return target(word)
     one = known(word)
     if one.missing and one.table.build and installing:
         click.echo(f"installing {word}", err=True)

@@ -102,6 +102,9 @@ def _told(old: Observation, new: Observation) -> list[str]:
         for one, other in zip(before, after, strict=True)
         if one.detail and other.detail
     ]
+    sizes = ((one.size, other.size) for one, other in zip(before, after, strict=True))
+    if any(one != other and None not in (one, other) for one, other in sizes):
+        words.append({"size"})
     return sorted(set().union(*words))
 
 

@@ -17,9 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from ..contest.observation import Job
+from ..contest.listing import UNUSED
+from ..contest.observation import Job, Observation
 from ..contest.pool import EndedError, Pool
 from ..generate.recipes import Generated
+from ..judge.compare import compare
+from ..judge.invariants import NO_SILENT_LOSS
 from ..triage.investigate import Finding, investigate
 from ..triage.minimise import Budget
 from ..triage.target import Target, targets
@@ -58,6 +61,11 @@ LAST_S = 40.0
 def probes_for(target: Target) -> int:
     """Probes that minimising a target may take."""
     return HANG_PROBES if target.facet == "hung" else PROBES
+
+
+def _lists_nothing(seen: Observation) -> bool:
+    """Whether a contestant that was asked for a listing has none, and no note says why."""
+    return seen.listing is None and not any(note.startswith(UNUSED) for note in seen.notes)
 
 
 def counts_for(suspect: Suspect) -> int:
@@ -112,6 +120,11 @@ class Campaign:
         self.search = search or Search(run.asked.seed, learned.parents, guided=guided, given=given)
         self.suspects = Suspects(learned.known, learned.waiting)
         self._known = list(learned.known)
+        tables = {name: pool.contestants[name].table for name in self.contestants}
+        self._listing = {name for name, table in tables.items() if table.list or table.serve}
+        """Contestants that may list when they are asked."""
+        self._unlisted: list[tuple[Generated, tuple[str, ...]]] = []
+        """Cases of this slice that are to be listed, and by whom."""
         self._clock = clock
         self._began = clock()
         self._earlier_s, self._earlier_left_out = run.state.seconds, run.state.left_out
@@ -140,6 +153,7 @@ class Campaign:
                 break
             for generated, trial in self._slice(self.search.propose(self.state.next_index, size)):
                 self._judge(generated, trial)
+            self._ask_for_listings()
             self._peek()
             self.suspects.trim()
             last = self.bounds.cases is not None and self._done >= self.bounds.cases
@@ -187,7 +201,7 @@ class Campaign:
                 began = time.monotonic()
                 # What hangs takes the whole time limit, twice: more than a hundred other cases. A finding is
                 # confirmed with all the time there is, so here a quarter must do.
-                job = job_for(generated.case, names, hasty=True)
+                job = job_for(generated.case, names, listing=False, hasty=True)
                 self.state.generating_s += time.monotonic() - began
                 flying.append(generated)
                 yield job
@@ -203,12 +217,52 @@ class Campaign:
         self._count(generated, trial)
         began = time.monotonic()
         facets = self.run.asked.facets
-        self.search.learn(generated, sum(self._new_in(trial)))
+        shown, reached = self._new_in(trial)
+        self.search.learn(generated, shown + reached)
+        if shown:
+            self._note_unlisted(generated, trial)
         divergence = trial.divergence(facets, weak=False)
         if divergence.parted:
             taken = self.suspects.offer(generated, targets(divergence, trial.observations, trial.job.archive))
             self.state.repeats += not taken
         self.state.comparing_s += time.monotonic() - began
+
+    def _note_unlisted(self, generated: Generated, trial: Trial) -> None:
+        """Note who is to list a case that showed something new: whoever can, extracted it, and has not listed yet.
+
+        To ask for a listing each time would run every command twice. What is lost changes the tree, or the pattern
+        of who agrees with whom, and so the first case that shows it is new.
+        """
+        names = tuple(
+            one.contestant
+            for one in trial.observations
+            if one.status == "extracted" and one.listing is None and one.contestant in self._listing
+        )
+        if names:
+            self._unlisted.append((generated, names))
+
+    def _ask_for_listings(self) -> None:
+        """Run the cases that were noted again, with a listing, and put silent losses among the suspects."""
+        asked, self._unlisted = self._unlisted, []
+        if self.late():
+            self.state.unlisted += len(asked)
+            return
+        jobs = (job_for(generated.case, names, hasty=True) for generated, names in asked)
+        answers = self.pool.map(jobs, ended=lambda: self.late(GRACE_S))
+        done = 0
+        with contextlib.suppress(EndedError):
+            for (generated, _), (job, seen) in zip(asked, answers, strict=True):
+                done += 1
+                divergence = compare(seen, world=job.world, facets=(), weak=False)
+                lost = tuple(one for one in divergence.broken if one.invariant == NO_SILENT_LOSS)
+                if lost:
+                    self.suspects.offer(generated, targets(msgspec.structs.replace(divergence, broken=lost), seen))
+                # Some drivers have a library that does not list: they are asked once.
+                self._listing -= {
+                    one.contestant for one in seen if one.status == "extracted" and _lists_nothing(one)
+                }
+        self.state.listed += done
+        self.state.unlisted += len(asked) - done
 
     def _peek(self) -> None:
         """Look at some explained targets without what explains them: what shows all the same has another reason.
@@ -219,7 +273,10 @@ class Campaign:
         self.suspects.doubts.clear()
         if self.late():
             return
-        jobs = [job_for(one.generated.case, one.target.contestants, hasty=True) for one in freed]
+        jobs = [
+            job_for(one.generated.case, one.target.contestants, listing=one.target.listing, hasty=True)
+            for one in freed
+        ]
         with contextlib.suppress(EndedError):
             for suspect, trial in zip(
                 freed, trials(self.pool, jobs, ended=lambda: self.late(GRACE_S)), strict=True

@@ -97,6 +97,10 @@ class State(msgspec.Struct, kw_only=True):
     """Targets that were investigated."""
     peeked: int = 0
     """Explained targets that were looked at without what explains them."""
+    listed: int = 0
+    """Cases on which those who list only when they are asked were asked: what they lose in silence shows there."""
+    unlisted: int = 0
+    """Cases on which they should have been asked, and there was no time."""
     unveiled: int = 0
     """Those of them that showed all the same, and became suspects."""
     due: int = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import resource
 import select
 import signal
@@ -129,8 +128,13 @@ def run(
     pieces: Iterator[bytes] | None = None,
     pause: bool = False,
     spare: Collection[int] = (),
+    keep: int = SAID,
+    errors: bool = True,
 ) -> Ended:
     """Run `argv` (already filled in) with `pieces` on its standard input, for `limit_s` seconds at most.
+
+    The program is `argv[0]` where that is an absolute path, otherwise the contestant's. Of its output `keep` bytes
+    are kept, standard error only with `errors`.
 
     Less when it and all that it started sleep for `idle_s`.
 
@@ -138,6 +142,7 @@ def run(
 
     Raises StartError when the program cannot be executed here, OSError when it is not started for another reason.
     """
+    program = argv[0] if argv[0].startswith("/") else contestant.program
     out_read, out_write = os.pipe2(os.O_CLOEXEC)
     in_read, in_write = os.pipe2(os.O_CLOEXEC) if pieces is not None else (-1, -1)
     actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [
@@ -145,7 +150,7 @@ def run(
         if pieces is not None
         else (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_DUP2, out_write, 1),
-        (os.POSIX_SPAWN_DUP2, out_write, 2),
+        (os.POSIX_SPAWN_DUP2, out_write, 2) if errors else (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
     ]
     ours = resource.getrlimit(resource.RLIMIT_AS)
     if contestant.table.address_space:
@@ -154,7 +159,7 @@ def run(
     began = time.perf_counter_ns()
     try:
         pid = os.posix_spawn(
-            contestant.program,
+            program,
             list(argv),
             environment(contestant, locale, tmp),
             file_actions=actions,
@@ -167,7 +172,7 @@ def run(
             if fd >= 0:
                 os.close(fd)
         if error.errno in NEVER:
-            raise StartError(contestant.program, error.errno) from error
+            raise StartError(program, error.errno) from error
         raise
     finally:
         if contestant.table.address_space:
@@ -176,7 +181,7 @@ def run(
             if fd >= 0:
                 os.close(fd)
     feed = _Feed(in_write, pieces, pause=pause) if pieces is not None else None
-    said, killed = _watch(pid, out_read, feed, began, limit_s, idle_s, spare)
+    said, killed = _watch(pid, out_read, feed, began, limit_s, idle_s, spare, keep)
     _, status, usage = os.wait4(pid, 0)
     wall = time.perf_counter_ns() - began
     return Ended(
@@ -192,7 +197,14 @@ def run(
 
 
 def _watch(
-    pid: int, out: int, feed: _Feed | None, began_ns: int, limit_s: float, idle_s: float, spare: Collection[int]
+    pid: int,
+    out: int,
+    feed: _Feed | None,
+    began_ns: int,
+    limit_s: float,
+    idle_s: float,
+    spare: Collection[int],
+    keep: int,
 ) -> tuple[bytes, str]:
     """Collect output and feed input until the process ends or its time does; then it is killed.
 
@@ -223,7 +235,7 @@ def _watch(
                 if not piece:
                     # Its end is closed, but it is still ending: asking again would take the processor from it.
                     poll.unregister(out)
-                said += piece[: SAID - len(said)]
+                said += piece[: keep - len(said)]
             if ended in ready:
                 break
             for _ in range(STEPS if feed is not None else 0):
@@ -247,29 +259,6 @@ def _watch(
                 break
             if not piece:
                 break
-            said += piece[: SAID - len(said)]
+            said += piece[: keep - len(said)]
         os.close(out)
     return bytes(said), killed
-
-
-_ESCAPES = {
-    b"a": b"\a",
-    b"b": b"\b",
-    b"f": b"\f",
-    b"n": b"\n",
-    b"r": b"\r",
-    b"t": b"\t",
-    b"v": b"\v",
-}
-
-
-def unescaped(row: bytes) -> bytes:
-    """A name as GNU tar (`--quoting-style=escape`) and bsdtar print it, without its escapes."""
-    return re.sub(rb"\\([0-7]{3}|.)", _unescape, row, flags=re.DOTALL)
-
-
-def _unescape(match: re.Match[bytes]) -> bytes:
-    text = match[1]
-    if len(text) == 3:
-        return bytes([int(text, 8) & 0xFF])
-    return _ESCAPES.get(text, text)

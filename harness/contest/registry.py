@@ -39,6 +39,7 @@ __all__ = [
     "everyone",
     "group",
     "known",
+    "target",
 ]
 
 OWN = Path(__file__).with_name("contestants.toml")
@@ -70,11 +71,13 @@ def _tables(path: Path) -> dict[str, Table]:
             found[name] = msgspec.convert(table, Table)
         except msgspec.ValidationError as error:
             raise RegistryError(f"{path}, [{name}]", str(error)) from None
-        for pattern in (*found[name].volatile, found[name].version.pattern):
+        for pattern in (*found[name].volatile, found[name].version.pattern, found[name].row):
             try:
                 re.compile(pattern)
             except re.error as error:
                 raise RegistryError(f"{path}, [{name}]", f"{pattern!r} is no regular expression: {error}") from None
+        if found[name].row and not {"name", "raw"} & re.compile(found[name].row).groupindex.keys():
+            raise RegistryError(f"{path}, [{name}]", f"row {found[name].row!r}: it has no group `name` or `raw`")
         if sum(map(bool, (found[name].driver, found[name].argv, found[name].serve))) != 1:
             raise RegistryError(
                 f"{path}, [{name}]", "a contestant has a driver, an argv or a serve, one of the three"
@@ -90,6 +93,21 @@ def _tables(path: Path) -> dict[str, Table]:
         if unknown:
             raise RegistryError(f"{path}, [{name}]", f"mode {min(unknown)!r}: the modes are {', '.join(MODES)}")
     return found
+
+
+def target(command: str) -> Contestant:
+    """A contestant from a command line, as `Contestant.from_command`. Raises RegistryError.
+
+    One that does not say how it lists is asked as the known contestant whose program has the same name (tar, bsdtar,
+    ...), if there is one.
+    """
+    one = Contestant.from_command(command)
+    name = os.path.basename(one.table.argv[0])
+    for table in () if one.table.list else _tables(OWN).values():
+        if table.list and table.argv[0] == name == table.list[0]:
+            like = msgspec.structs.replace(one.table, list=table.list, row=table.row)
+            return msgspec.structs.replace(one, table=like)
+    return one
 
 
 def _built(name: str, table: Table, build: Build, version: str) -> Contestant:

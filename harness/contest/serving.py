@@ -22,9 +22,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from . import processes
+from . import listing, processes
 from .contestants import Outcome
-from .observation import Listed, Status
+from .observation import Status
 from .still import Still, cpu_ns, out_of_time
 from .table import Contestant
 
@@ -128,7 +128,7 @@ def tell(reply: Reply, outcome: Outcome) -> None:
         if reply.names is not None:
             # As many details as names, or none: what a driver says too much belongs to nobody.
             rows = zip(reply.names, itertools.chain(reply.details, itertools.repeat("")), strict=False)
-            outcome.listing = tuple(Listed(path=bytes.fromhex(name), detail=detail) for name, detail in rows)
+            outcome.listing = tuple(listing.of_words(bytes.fromhex(name), detail) for name, detail in rows)
         return
     outcome.error = reply.said
     outcome.error_class = reply.why

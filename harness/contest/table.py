@@ -24,6 +24,9 @@ SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "drivers")
 YOURS = "yours"
 """The ecosystem of a command that was named on the command line."""
 
+LISTS = "::"
+"""The word of such a command behind which stands the command that lists."""
+
 VISIBLE = "visible="
 """How the words in front of such a command begin that say what else the cell shows."""
 
@@ -95,7 +98,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     stdin: tuple[str, ...] = ()
     """The same for an archive on standard input; empty: it cannot, so schedules are not applied."""
     list: tuple[str, ...] = ()
-    """The command that prints the members' names, one a line, with backslashes and newlines escaped as in C."""
+    """The command that lists the members. A member that it lists and that is not in the tree is a silent loss."""
+    row: str = ""
+    """A regular expression for one row of what `list` prints, its newline included. Its groups: `name` (backslashes
+    and newlines escaped as in C) or `raw` (as it is); where there are such, `type` (a letter as `ls -l` prints it),
+    `size`, `symlink` and `hardlink` (any text says that it is one), and `unsure` (any text says that the name may
+    be another one: the row is not looked at). Empty: one name a line."""
     serve: tuple[str, ...] = ()
     """The command of its persistent driver; {home} is where it is installed, {drivers} where the drivers are."""
     elsewhere: tuple[str, ...] = ()
@@ -203,7 +211,7 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def visible(self) -> tuple[str, ...]:
         """What the cell must show for it to run, besides the system and this Python."""
-        words = (self.program, *self.table.argv[1:], *self.table.stdin[1:], *self.table.list[1:], *self.serve[1:])
+        words = (self.program, *self.table.argv[1:], *self.table.stdin[1:], *self.table.list, *self.serve[1:])
         # Files only, never the directory they are in: that may be somebody's home.
         files = [path for word in words if word.startswith("/") for path in (word, os.path.realpath(word))]
         folders = (*self.table.visible, *self.shows, *filter(None, [self.home]))
@@ -214,7 +222,8 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """A contestant from a command line with {archive} and {dest}. Raises RegistryError.
 
         Words that name files from here are made absolute, and those files can be seen in the cell; words in front
-        of the form `visible=PATH,PATH` name what else can be seen. The name is the program's and four digits of the
+        of the form `visible=PATH,PATH` name what else can be seen. Behind `LISTS` may come the command that lists
+        {archive}, one name a line. The name is the program's and four digits of the
         command's hash, so that several ways of calling one program can be compared.
         """
         try:
@@ -227,14 +236,22 @@ class Contestant(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         gone = next((path for path in shown if not os.path.exists(path)), None)
         if gone is not None:
             raise RegistryError(command, f"{gone} is to be visible, and there is no such file or directory")
-        argv = _absolute(words, os.getcwd())
+        at = words.index(LISTS) if LISTS in words else len(words)
+        argv, lists = (_absolute(part, os.getcwd()) for part in (words[:at], words[at + 1 :]))
+        if at < len(words) and not any("{archive}" in word for word in lists):
+            raise RegistryError(command, f"must say behind {LISTS} how {{archive}} is listed, or end before it")
         if not any("{archive}" in word for word in argv) or not any("{dest}" in word for word in argv):
             raise RegistryError(command, "must say where the archive and the destination go: {archive} and {dest}")
         program = os.path.basename(argv[0])
         if not name:
             name = f"{program}-{hashlib.blake2b(command.encode(), digest_size=2).hexdigest()}"
         visible = tuple(map(os.path.abspath, shown))
-        found = called(name, Table(family=program, ecosystem=YOURS, argv=argv, visible=visible))
+        if lists:
+            lister = shutil.which(lists[0])
+            if lister is None:
+                raise RegistryError(command, f"{_no_program(lists[0])}, which is to list (behind {LISTS})")
+            lists = (os.path.abspath(lister), *lists[1:])
+        found = called(name, Table(family=program, ecosystem=YOURS, argv=argv, list=lists, visible=visible))
         if found.missing:
             raise RegistryError(command, found.missing)
         folder = "" if list(argv) == shlex.split(command) else os.getcwd()

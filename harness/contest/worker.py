@@ -23,11 +23,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..archive.case import WHOLE, World
-from . import command, probes, processes, serving, together
+from . import command, listing, probes, processes, serving, together
 from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
 from .counters import Counters
-from .observation import TOO_DEEP, Change, Job, Listed, Node, Observation, Status
+from .listing import LARGEST as LISTED
+from .observation import TOO_DEEP, Change, Job, Node, Observation, Status
 from .protocol import Answer, Batch, Held, Probe, Setup, frames, receive_request, send_bytes
 from .sandbox import ARENA
 from .serving import Driver
@@ -517,7 +518,7 @@ class Worker:
         if table.cwd and job.world.cwd == "parent":
             notes += ("it is called in its own directory, not in the one that the case names",)
         try:
-            ended = self._spawn(contestant, argv, job, limit_s, pieces)
+            ended = self._spawn(contestant, argv, job, limit_s, pieces=pieces)
         except command.StartError as error:
             return _Seen(outcome=Outcome(error=str(error), error_class="start"), status="unavailable")
         text = table.steady(ended.said.decode("utf-8", "backslashreplace").strip())
@@ -543,17 +544,34 @@ class Worker:
         elif text:
             seen.outcome.warnings = tuple(text.splitlines()[:20])
         if job.listing and table.list and not seen.failed and seen.status is None:
-            rows = self._spawn(contestant, table.list, job, limit_s, None)
-            if rows.code == 0:
-                seen.outcome.listing = tuple(
-                    Listed(path=command.unescaped(row)) for row in rows.said.split(b"\n") if row
-                )
-            else:
-                seen.outcome.notes += (f"its listing ended with {rows.code or rows.signal}",)
+            self._list(contestant, job, limit_s, seen)
         return seen
 
+    def _list(self, contestant: Contestant, job: Job, limit_s: float, seen: _Seen) -> None:
+        """Ask a command for its listing. What it says on standard error belongs to no row."""
+        try:
+            ended = self._spawn(contestant, contestant.table.list, job, limit_s, listing=True)
+        except command.StartError as error:
+            seen.outcome.notes += (f"{listing.UNUSED}: {error}",)
+            return
+        if ended.killed or ended.signal or ended.code:
+            how = ended.killed or (f"signal {ended.signal}" if ended.signal else f"exit code {ended.code}")
+            seen.outcome.notes += (f"{listing.UNUSED}: it ended with {how}",)
+            return
+        try:
+            seen.outcome.listing = listing.rows(ended.said, contestant.table.row)
+        except listing.ListingError as error:
+            seen.outcome.notes += (f"{listing.UNUSED}: {error}",)
+
     def _spawn(
-        self, contestant: Contestant, argv: tuple[str, ...], job: Job, limit_s: float, pieces: Any
+        self,
+        contestant: Contestant,
+        argv: tuple[str, ...],
+        job: Job,
+        limit_s: float,
+        *,
+        pieces: Any = None,
+        listing: bool = False,
     ) -> command.Ended:
         filled = tuple(
             word.replace("{archive}", self.arena.archive_path).replace("{dest}", self.arena.dest_path)
@@ -571,6 +589,8 @@ class Worker:
                 pieces=pieces,
                 pause=job.schedule.pause,
                 spare=self.spare,
+                keep=LISTED if listing else command.SAID,
+                errors=not listing,
             )
         finally:
             os.chdir("/")

@@ -105,7 +105,9 @@ def _said(world: World) -> str:
 def job_of(shelved: Shelved, contestants: tuple[str, ...]) -> Job:
     """The job that runs a case, layers and all."""
     case = shelved.case
-    return Job(archive=shelved.archive, contestants=contestants, world=case.world, schedule=case.schedule)
+    return Job(
+        archive=shelved.archive, contestants=contestants, world=case.world, schedule=case.schedule, listing=True
+    )
 
 
 def _named(shelved: Shelved) -> Case:

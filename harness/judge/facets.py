@@ -106,7 +106,7 @@ FACETS: dict[str, Facet] = {
         Facet("xattrs", "extended attributes", strong=False, node=lambda node: node.xattrs or None),
         Facet("sparse", "whether a file has holes", strong=False, node=_holes),
         Facet("devices", "device numbers", strong=False, node=lambda node: node.rdev or None),
-        Facet("listing", "the names and sizes it lists", strong=False),
+        Facet("listing", "the names it lists", strong=False),
     )
 }
 
@@ -136,9 +136,10 @@ def clean(path: bytes) -> bytes:
     return b"/".join(part for part in path.split(b"/") if part not in (b"", b"."))
 
 
-def _rows(observation: Observation) -> tuple[tuple[bytes, int | None], ...]:
+def _rows(observation: Observation) -> tuple[bytes, ...]:
+    """The names alone: not everybody lists types and sizes."""
     rows: tuple[Listed, ...] = observation.listing or ()
-    return tuple((clean(row.path), row.size) for row in rows if row.outcome in ("", "written", "changed"))
+    return tuple(clean(row.path) for row in rows if row.outcome in ("", "written", "changed"))
 
 
 def _listing(observation: Observation) -> Hashable:
@@ -242,11 +243,9 @@ def _whole_text(facet: str, left: Observation, right: Observation) -> tuple[str,
     return _groups_text(left), _groups_text(right)
 
 
-def _rows_text(rows: Counter[tuple[bytes, int | None]]) -> str:
+def _rows_text(rows: Counter[bytes]) -> str:
     """The rows that the other one does not have; at most three, so that the text can be read."""
-    shown = sorted(rows, key=str)[:3]
-    said = [ascii(path)[1:] + ("" if size is None else f" ({size} bytes)") for path, size in shown]
-    return ", ".join(said) or "the same rows in another order"
+    return ", ".join(ascii(path)[1:] for path in sorted(rows)[:3]) or "the same rows in another order"
 
 
 def _groups_text(observation: Observation) -> str:

@@ -12,11 +12,15 @@ from typing import TypeAlias
 import msgspec
 
 from ..archive.case import World
-from ..contest.observation import LONGEST, TOO_DEEP, Listed, Observation
+from ..contest.observation import Observation
 from .facets import ROOT, clean, differences, has_tree
+from .losses import MISSING, OTHER_SIZE, OTHER_TYPE, losses
 
 STRICT = "extractor-strict"
 COMPAT = "extractor-compat"
+
+NO_SILENT_LOSS = "no-silent-loss"
+"""The one invariant that takes a listing: who has not been asked for one has not been looked at."""
 
 MEANING = ("names", "types", "content", "links")
 """The facets that make up what an archive means."""
@@ -137,29 +141,18 @@ def no_smuggling(observations: Observations, _world: World) -> Iterator[Broken]:
         )
 
 
-def _written(rows: Sequence[Listed]) -> Iterator[Listed]:
-    for row in rows:
-        if row.outcome in ("", "written", "changed") and b".." not in row.path.split(b"/") and clean(row.path):
-            yield row
-
-
-def no_silent_loss(observations: Observations, _world: World) -> Iterator[Broken]:
-    """Who says "extracted" has every name that it lists in its tree."""
+def no_silent_loss(observations: Observations, world: World) -> Iterator[Broken]:
+    """Who says "extracted" has every member that it lists in its tree: its name, its type, and a file's size."""
     for observation in filter(has_tree, observations):
-        if observation.listing is None:
-            continue
-        there = {node.path for node in observation.tree}
-        deep = any(TOO_DEEP in note for note in observation.notes)
-        listed = (clean(row.path) for row in _written(observation.listing))
-        # What lies too deep may well be there: nobody has looked.
-        lost = sorted({path for path in listed if not (deep and len(path) > LONGEST)} - there)
+        lost = losses(observation, world)
         if lost:
+            order = (MISSING, OTHER_TYPE, OTHER_SIZE)
             yield Broken(
-                "no-silent-loss",
+                NO_SILENT_LOSS,
                 (observation.contestant,),
-                evidence=f"listed but not in the tree: {', '.join(map(_name, lost[:4]))}",
-                facets=("listing",),
-                paths=tuple(lost),
+                evidence="; ".join(f"{_name(loss.path)}: {loss.words}" for loss in lost[:4]),
+                facets=tuple(facet for facet in order if any(loss.facet == facet for loss in lost)),
+                paths=tuple(loss.path for loss in lost),
             )
 
 
@@ -206,7 +199,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         4, "no-smuggling", "Two contestants that report success leave the same names and contents.", no_smuggling
     ),
-    Invariant(6, "no-silent-loss", "Extracted means that every listed member is in the tree.", no_silent_loss),
+    Invariant(6, NO_SILENT_LOSS, "Extracted means that every listed member is in the tree.", no_silent_loss),
     Invariant(7, "own-word", "Our extractor's report is complete, and strict is a subset of compat.", own_word),
 )
 """In order of gravity. Number 5, arrival, needs two observations of one contestant: see `arrival`."""

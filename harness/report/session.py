@@ -277,6 +277,10 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
         f"{state.waiting} wait (--resume goes on with them), no room for {state.left_out}; "
         f"looked at {state.peeked} explained ones without what explains them: {state.unveiled} showed all the same"
     )
+    console.print(
+        f"listings asked for on {state.listed} cases that showed something new"
+        + (f", and for lack of time not on {state.unlisted}" if state.unlisted else "")
+    )
     spent = state.extracting_s + state.around_s
     console.print(
         f"time in contestants {state.extracting_s:.1f} s, around them {state.around_s:.1f} s "

@@ -100,7 +100,7 @@ def _probe(
 ) -> Callable[[Sequence[Case]], Sequence[bool]]:
     def probe(cases: Sequence[Case]) -> Sequence[bool]:
         straight = [case for case in cases if not drifts(case)]
-        jobs = [job_for(case, target.contestants, hasty=True) for case in straight]
+        jobs = [job_for(case, target.contestants, listing=target.listing, hasty=True) for case in straight]
         seen = trials(pool, jobs, ended=ended)
         shown = {id(case) for case, trial in zip(straight, seen, strict=True) if target.seen_in(trial)}
         return [id(case) in shown for case in cases]
@@ -116,7 +116,7 @@ def _heeded(pool: Pool, found: tuple[Cause, ...], trial: Trial, ended: Callable[
     """The causes with who reads them: everybody runs once more for each, on the case in which it is canonical."""
     tried = [cause for cause in found if cause.verdict == "causal" and cause.canonical][:HEEDED]
     names = tuple(one.contestant for one in trial.observations)
-    jobs = [job_for(loads(cause.canonical), names) for cause in tried]
+    jobs = [job_for(loads(cause.canonical), names, listing=False) for cause in tried]
     without = {
         cause.words: heed(cause, trial.observations, one.observations)
         for cause, one in zip(tried, trials(pool, jobs, ended=ended), strict=True)

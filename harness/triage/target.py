@@ -14,7 +14,7 @@ import msgspec
 from ..contest.observation import Observation
 from ..judge.compare import NOT_COMPARED, Divergence, compare
 from ..judge.facets import differences
-from ..judge.invariants import RANKS
+from ..judge.invariants import NO_SILENT_LOSS, RANKS
 from ..judge.signature import DISAGREEMENT, DISAGREEMENT_RANK, Signature, of_cause
 from ..judge.wording import reasons
 from .trial import Trial
@@ -46,6 +46,11 @@ class Target(msgspec.Struct, frozen=True):
     def contestants(self) -> tuple[str, ...]:
         """Who must be run to see it."""
         return tuple(name for name in (self.contestant, self.against) if name)
+
+    @property
+    def listing(self) -> bool:
+        """Whether contestants must list the archive for it to show."""
+        return self.invariant == NO_SILENT_LOSS
 
     def seen_in(self, trial: Trial) -> bool:
         """Whether a trial (of `contestants`, at least) shows it."""

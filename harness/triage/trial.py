@@ -38,9 +38,12 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 def job_for(
-    case: Case, contestants: tuple[str, ...], *, listing: bool = False, twice: bool = False, hasty: bool = False
+    case: Case, contestants: tuple[str, ...], *, listing: bool = True, twice: bool = False, hasty: bool = False
 ) -> Job:
-    """The job that runs `case` through `contestants`. Raises RecipeError where the recipe has no bytes."""
+    """The job that runs `case` through `contestants`. Raises RecipeError where the recipe has no bytes.
+
+    Without a `listing` nobody sees whether commands and persistent drivers keep the promise of no silent loss.
+    """
     return Job(
         archive=bytes_of(case),
         contestants=contestants,

@@ -19,8 +19,9 @@ await serve({
   async extract(order, warn) {
     if (former && sync) throw new Error("this version has no synchronous extraction");
     if (former) return formerly(order);
-    // Version 4 gives the text first, later ones a code.
-    const onwarn = (code, message) => warn(typeof message === "string" ? `${code}: ${message}` : code);
+    // Version 4 gives the text first, later ones a code. The text does not name the member.
+    const named = (data) => (data?.entry?.path === undefined ? "" : ` (${data.entry.path})`);
+    const onwarn = (code, message, data) => warn(typeof message === "string" ? `${code}: ${message}${named(data)}` : code);
     const options = { cwd: order.dest, onwarn, ...mode };
     if (sync) tar.extract({ ...options, file: order.archive, sync: true });
     else await pipeline(pieces(order), tar.extract(options));
