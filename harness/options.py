@@ -48,7 +48,8 @@ TARGET = click.option(
     multiple=True,
     metavar="'CMD {archive} {dest}'",
     help="Your own extractor as one more contestant, run in the cell like the others. What it needs besides its "
-    "own files is named in front: 'visible=DIR CMD ...'.",
+    "own files is named in front: 'visible=DIR CMD ...'. How it lists, one name a line, may stand behind: "
+    "'CMD ... :: LIST {archive}'.",
 )
 FACET = click.option(
     "--facet",

@@ -98,8 +98,8 @@ def _tables(path: Path) -> dict[str, Table]:
 def target(command: str) -> Contestant:
     """A contestant from a command line, as `Contestant.from_command`. Raises RegistryError.
 
-    One that does not say how it lists is asked as the known contestant whose program has the same name (tar, bsdtar,
-    ...), if there is one.
+    One that does not say how it lists is asked as the known contestant whose program has the same name (tar,
+    bsdtar, ...), if there is one.
     """
     one = Contestant.from_command(command)
     name = os.path.basename(one.table.argv[0])
