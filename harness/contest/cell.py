@@ -27,7 +27,8 @@ from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, 
 from .sandbox import ARENA, LANDLOCK, SandboxError, adopt_orphans, die_with_parent, enter, inside_id
 from .serving import START_S, Driver
 from .still import Still, cpu_ns, out_of_time
-from .worker import ASLEEP, LOCALE, TAMPERED, Watch, Where, Worker, drivers
+from .watch import Watch, Where
+from .worker import ASLEEP, LOCALE, TAMPERED, Worker, drivers
 
 TICK_S = 0.05
 """Seconds between two looks at a silent worker."""

@@ -12,13 +12,12 @@ import os
 import resource
 import signal
 import socket
-import struct
 import threading
 import time
 import traceback
 from collections.abc import Mapping
 from types import FrameType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -35,6 +34,7 @@ from .serving import Driver
 from .snapshot import disk_kib
 from .still import BUSY, Still, out_of_time
 from .table import Contestant
+from .watch import Watch
 
 ALONE = 2
 """A second chance has so many times the time: the machine may have been busy."""
@@ -74,66 +74,6 @@ TAMPERED = 13
 
 OVER = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 """What the system says when a limit of the cell is reached."""
-
-
-class Watch:
-    """What worker and supervisor share: until when the worker may be silent, and what it is doing."""
-
-    _FORM = struct.Struct("<dIIBBBBI")
-    _WORDS = 2048
-
-    def __init__(self, memory: Any) -> None:
-        self._memory = memory
-        self.set(0.0, 0, 0)
-
-    def set(
-        self,
-        deadline: float,
-        job: int,
-        contestant: int,
-        *,
-        sending: bool = False,
-        around: bool = False,
-        relinked: bool = False,
-        inside: bool = False,
-        served: int = 0,
-    ) -> None:
-        """Say where the worker is. `deadline` is on the monotonic clock, 0 for none."""
-        self._FORM.pack_into(self._memory, 0, deadline, job, contestant, sending, around, relinked, inside, served)
-
-    def get(self) -> Where:
-        """Where the worker is."""
-        return Where(*self._FORM.unpack_from(self._memory, 0))
-
-    def say(self, words: str) -> None:
-        """Leave last words: the worker ends by a fault of its own."""
-        text = words.encode("utf-8", "backslashreplace")[-self._WORDS :]
-        start = self._FORM.size
-        self._memory[start : start + self._WORDS] = text.ljust(self._WORDS, b"\0")
-
-    def last_words(self) -> str:
-        """What `say` left."""
-        start = self._FORM.size
-        return bytes(self._memory[start : start + self._WORDS]).rstrip(b"\0").decode("utf-8", "replace")
-
-
-class Where(NamedTuple):
-    """What a worker was doing when it was last heard of."""
-
-    deadline: float
-    """0: nothing that can take too long, and no contestant is running."""
-    job: int
-    contestant: int
-    sending: bool
-    """A frame is on its way."""
-    around: bool
-    """The contestant has ended, and its tree is being looked at."""
-    relinked: bool
-    """The world itself linked files outside into the destination."""
-    inside: bool
-    """The contestant runs in the worker itself."""
-    served: int
-    """The place of the persistent driver that has been asked, from 1; 0: none."""
 
 
 class _TimeUp(BaseException):

@@ -21,7 +21,7 @@ from harness.contest.observation import Job, Observation
 from harness.contest.pool import Pool
 from harness.contest.registry import available
 from harness.contest.sandbox import NAMESPACES
-from harness.contest.worker import Watch
+from harness.contest.watch import Watch
 
 from . import hostile as hostile_driver
 from .hostile import hostile
