@@ -95,16 +95,16 @@ def _tables(path: Path) -> dict[str, Table]:
     return found
 
 
-def target(command: str) -> Contestant:
+def target(command: str, *, name: str = "") -> Contestant:
     """A contestant from a command line, as `Contestant.from_command`. Raises RegistryError.
 
     One that does not say how it lists is asked as the known contestant whose program has the same name (tar,
     bsdtar, ...), if there is one.
     """
-    one = Contestant.from_command(command)
-    name = os.path.basename(one.table.argv[0])
+    one = Contestant.from_command(command, name=name)
+    program = os.path.basename(one.table.argv[0])
     for table in () if one.table.list else _tables(OWN).values():
-        if table.list and table.argv[0] == name == table.list[0]:
+        if table.list and table.argv[0] == program == table.list[0]:
             like = msgspec.structs.replace(one.table, list=table.list, row=table.row)
             return msgspec.structs.replace(one, table=like)
     return one

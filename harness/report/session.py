@@ -24,7 +24,7 @@ from ..campaign.runs import Asked, Kept, Run, RunError, environment
 from ..campaign.seeds import gather, told
 from ..campaign.store import Store
 from ..contest.pool import Pool
-from ..contest.registry import Contestant, available
+from ..contest.registry import Contestant, available, target
 from ..contest.replay import Called, command
 from ..judge.facets import STRONG
 from ..judge.ledger import Ledger
@@ -102,7 +102,7 @@ def _again(asked: Asked) -> tuple[Contestant, ...]:
     commands, folder = asked.called.targets, asked.called.folder
     with contextlib.chdir(folder) if folder else contextlib.nullcontext():
         return tuple(
-            Contestant.from_command(commands[name], name=name) if name in commands else available((name,))[0]
+            target(commands[name], name=name) if name in commands else available((name,))[0]
             for name in asked.contestants
         )
 
