@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
@@ -12,9 +11,9 @@ from rich.console import Console
 from .archive.case import Case
 from .archive.text import loads
 from .campaign.aspects import aspects
+from .campaign.recorded import findings_at
 from .campaign.reopening import SEEN
 from .campaign.runs import RunError
-from .campaign.store import Store
 from .campaign.versus import LIMITS
 from .contest.building import BuildError, install
 from .contest.observation import Observation
@@ -25,7 +24,7 @@ from .judge.machine import page
 from .report.console import plain
 from .triage.bisect import Bisected, bisect
 from .triage.trial import job_for
-from .triaging import JSON, STORE
+from .triaging import JSON, SOURCE
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +49,7 @@ def _case(finding: str, store: str) -> Case:
                 return loads(file.read())
         except OSError as error:
             raise RunError(finding, f"cannot be read: {error.strerror}") from error
-    if not os.path.isdir(store):
-        raise RunError(store, "is no store; say which with --store, or name a case by its file")
-    with Store(store) as opened:
+    with findings_at(store) as opened:
         return loads(opened.get(finding).kept.case)
 
 
@@ -99,7 +96,7 @@ class _Versions:
 )
 @click.option("--from", "oldest", default="", metavar="VERSION", help="No version older than this.")
 @click.option("--to", "newest", default="", metavar="VERSION", help="No version newer than this.")
-@STORE
+@SOURCE
 @JSON
 def bisect_command(finding: str, contestant: str, oldest: str, newest: str, store: str, *, as_json: bool) -> None:
     """Say since which version a contestant does what it does with a finding, and until which one.

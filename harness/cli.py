@@ -39,6 +39,7 @@ from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, everyone
 from .contest.replay import Called
 from .contest.sandbox import SandboxError
+from .corpus.checking import path_of, paths_of
 from .curating import corpus
 from .ending import COULD_NOT_RUN, INTERRUPTED, ended, verdicts_kept
 from .files import FileError, Output, write
@@ -124,7 +125,9 @@ def build(case: str, output: str) -> None:
     \b
     tarbiter build case.toml -o x.tar
     tarbiter build case.toml | tar -tvf -
+    tarbiter build links/hardlink -o x.tar             a case of the corpus
     """
+    case = path_of(case)
     if not case.endswith(".toml") and case != "-":
         _fail(f"{case}: a case is a TOML file; to read an archive, say `tarbiter recipe {case}`")
     loaded = _from_stdin() if case == "-" else load(case)
@@ -148,7 +151,7 @@ def recipe(archive: str, output: str) -> None:
     tarbiter recipe x.tar > case.toml
     tarbiter recipe release.tar.gz | less      (compression is taken off first)
     """
-    loaded = load(archive)
+    loaded = load(path_of(archive))
     for note in loaded.notes:
         click.echo(f"tarbiter: {archive}: {note}", err=True)
     write(output, dumps(Case(recipe=decode(loaded.plain))).encode())
@@ -163,9 +166,9 @@ def inspect(archive: str, everything: bool, colour: bool | None) -> None:
 
     \b
     tarbiter inspect x.tar
-    tarbiter inspect --all corpus/links/write-through-symlink.toml
+    tarbiter inspect --all links/write-through-symlink          a case of the corpus
     """
-    loaded = load(archive)
+    loaded = load(path_of(archive))
     console = _console(colour)
     for note in loaded.notes:
         console.print(f"{archive}: {note}", style="dim")
@@ -253,6 +256,7 @@ def compare_command(
 
     \b
     tarbiter compare sdist.tar.gz
+    tarbiter compare types/file-with-trailing-slash             a case of the corpus; a topic is all of its cases
     tarbiter compare --with gnu-tar,bsdtar --facet all x.tar
     tarbiter compare --target 'mytar -xf {archive} -C {dest}' corpus/*/*.toml
     tarbiter compare --schedule 1 x.tar            byte by byte
@@ -263,11 +267,11 @@ def compare_command(
     given = _parse_schedule(schedule)
     world = None
     if world_file is not None:
-        case = load(world_file).case
+        case = load(path_of(world_file)).case
         if case is None:
             _fail(f"{world_file}: a world comes from a case (.toml), and this is an archive")
         world = case.world
-    inputs = [load(path) for path in files]
+    inputs = [load(path) for path in paths_of(files)]
     contestants = choose(names, targets)
     called = tuple(contestant.name for contestant in contestants)
     worlds = [around(world or (one.case or Case()).world, cwd, uid) for one in inputs]
@@ -331,7 +335,7 @@ def _options(
     """The words of a command line for those options of `compare` that matter to what it says."""
     options = {
         "--facet": ",".join(facets) if facets != STRONG else None,
-        "--world": None if world_file is None else _anywhere(world_file),
+        "--world": None if world_file is None else _anywhere(path_of(world_file)),
         "--schedule": schedule,
         "--cwd": cwd,
         "--uid": uid,

@@ -15,8 +15,8 @@ from rich.table import Table
 from .archive.case import Case
 from .archive.cases import bytes_of
 from .archive.text import dumps
+from .campaign.recorded import findings_at
 from .campaign.runs import RunError
-from .campaign.store import Store
 from .files import writable_folder, write
 from .generate.dimensions import DIMENSIONS, OUTSIDE
 from .generate.draft import Draft, ordinary
@@ -106,10 +106,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 def _from_store(path: str) -> tuple[Counter[str], Counter[str]]:
     """How often each feature came up in the cases that the runs of a store drew, and in its findings."""
-    if not os.path.isdir(path):
-        raise OutputError(path, "is no store: no such directory")
     came: Counter[str] = Counter()
-    with Store(path) as store:
+    with findings_at(path) as store:
         found = Counter(name for entry in store.findings() for name in set(entry.kept.features))
         for run in store.runs():
             for index in range(min(run.cases, COUNTED)):

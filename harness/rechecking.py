@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import click
 
+from .campaign.recorded import store_at
 from .campaign.reopening import due, recheck
-from .campaign.runs import RunError
-from .campaign.store import Store
 from .contest.pool import Pool
 from .judge.machine import page
 from .options import JOBS, WITH, choose
@@ -38,9 +36,7 @@ def recheck_command(
     Exit code: 0 nothing changed, 1 something did, 2 could not run.
     """
     contestants = choose(names, ())
-    if not os.path.isdir(store):
-        raise RunError(store, "is no store; say which with --store")
-    with Store(store) as opened:
+    with store_at(store) as opened:
         entries = [opened.get(one) for one in findings] if findings else list(opened.findings())
         waiting = due(entries, contestants)
         done = []

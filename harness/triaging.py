@@ -21,8 +21,9 @@ from .archive.encode import encode
 from .archive.inspect import annotate, render
 from .archive.text import dumps, loads
 from .campaign.asking import everybody, job_of, unasked
+from .campaign.recorded import findings_at, store_at
 from .campaign.runs import Kept, told
-from .campaign.store import ACCEPTED, DISMISSED, NEW, PROMOTED, STATUSES, Entry, Store
+from .campaign.store import ACCEPTED, DISMISSED, NEW, PROMOTED, STATUSES, Entry
 from .contest.pool import Pool
 from .ending import COULD_NOT_RUN
 from .files import write
@@ -41,6 +42,13 @@ from .triage.locate import Index
 from .triage.trial import trials
 
 STORE = click.option("--store", default=".tarbiter", show_default=True, metavar="DIR", help="The project's store.")
+SOURCE = click.option(
+    "--store",
+    default=".tarbiter",
+    show_default=True,
+    metavar="DIR",
+    help="The project's store, or a run's directory.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 REASON = click.option("--reason", required=True, help="Why, in a sentence: whoever comes next reads it.")
 LEDGER = click.option(
@@ -123,13 +131,6 @@ def _fail(message: str) -> NoReturn:
     sys.exit(COULD_NOT_RUN)
 
 
-def _open(path: str) -> Store:
-    """The store, which must be there already: looking for findings makes none."""
-    if not os.path.exists(os.path.join(path, "tarbiter.db")):
-        _fail(f"{path}: is no store; `tarbiter fuzz --store {path}` makes one, --store names another")
-    return Store(path)
-
-
 def _console() -> Console:
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 160
     return Console(width=width, highlight=False)
@@ -149,7 +150,7 @@ def triage() -> None:
 
 
 @triage.command("list")
-@STORE
+@SOURCE
 @JSON
 @click.option("--status", type=click.Choice([*STATUSES, "all"]), default=NEW, show_default=True)
 @click.option(
@@ -164,10 +165,11 @@ def list_command(store: str, as_json: bool, status: str, invariant: str | None, 
     \b
     tarbiter triage list --invariant contained
     tarbiter triage list --family tarfile --status all --json
+    tarbiter triage list --store runs/2026-01-31T22-15-00-seed7
 
     Exit code: 0 listed (also when there are none), 2 could not run.
     """
-    with _open(store) as opened:
+    with findings_at(store) as opened:
         everything = list(opened.findings())
         counts = opened.counts()
     heads = like([(entry.kept.id, entry.kept.causes) for entry in everything])
@@ -193,7 +195,7 @@ def list_command(store: str, as_json: bool, status: str, invariant: str | None, 
 
 @triage.command()
 @click.argument("finding", metavar="ID")
-@STORE
+@SOURCE
 @JSON
 def show(finding: str, store: str, as_json: bool) -> None:
     """Show a finding: who does what, its recipe, the bytes, the causes, how to see it again.
@@ -202,7 +204,7 @@ def show(finding: str, store: str, as_json: bool) -> None:
     tarbiter triage show 9f3a
     tarbiter triage show 9f3a --json | jq .kept.causes
     """
-    with _open(store) as opened:
+    with findings_at(store) as opened:
         entry = opened.get(finding)
     kept = entry.kept
     if as_json:
@@ -282,7 +284,7 @@ def accept(finding: str, reason: str, store: str, ledger: str, as_json: bool, li
     \b
     tarbiter triage accept 9f3a --reason "POSIX leaves it open" --link https://pubs.opengroup.org/
     """
-    with _open(store) as opened:
+    with store_at(store) as opened:
         entry = opened.get(finding)
         kept = entry.kept
         about = _families(kept)
@@ -335,7 +337,7 @@ def promote(
     \b
     tarbiter triage promote 9f3a --topic names --title "A file whose name ends in a slash"
     """
-    with _open(store) as opened:
+    with store_at(store) as opened:
         kept = opened.get(finding).kept
         if kept.invariant == "contained" and not fixed:
             about = ", ".join(_families(kept))
@@ -359,7 +361,7 @@ def promote(
 @JSON
 def dismiss(finding: str, reason: str, store: str, as_json: bool) -> None:
     """Put a finding aside: it stays known, and is no longer listed."""
-    with _open(store) as opened:
+    with store_at(store) as opened:
         kept = opened.get(finding).kept
         opened.mark(kept.id, DISMISSED, reason)
     _say(as_json, Done(id=kept.id, status=DISMISSED), f"{kept.id}: dismissed")
@@ -367,7 +369,7 @@ def dismiss(finding: str, reason: str, store: str, as_json: bool) -> None:
 
 @triage.command("export")
 @click.argument("finding", metavar="ID")
-@STORE
+@SOURCE
 @JSON
 @click.option("-o", "--output", default="", metavar="DIR", help="The new directory; default: finding-ID.")
 def export_command(finding: str, store: str, as_json: bool, output: str) -> None:
@@ -375,7 +377,7 @@ def export_command(finding: str, store: str, as_json: bool, output: str) -> None
 
     Each script is run in a cell before it is offered.
     """
-    with _open(store) as opened:
+    with findings_at(store) as opened:
         entry = opened.get(finding)
     where = output or f"finding-{entry.kept.id}"
     scripts = export(entry.kept, where)
@@ -406,7 +408,7 @@ def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, 
     Exit code: 0 asked (also when there was nothing to ask), 2 could not run.
     """
     contestants = choose(names, ()) if names else everybody(choose((), ()))
-    with _open(store) as opened:
+    with store_at(store) as opened:
         entries = [opened.get(one) for one in findings] if findings else unasked(opened.findings(NEW), contestants)
         jobs = [job_of(entry.kept, contestants) for entry in entries]
         done = []
@@ -427,7 +429,7 @@ def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, 
 
 
 @triage.command()
-@STORE
+@SOURCE
 @LEDGER
 @JSON
 def stale(store: str, ledger: str, as_json: bool) -> None:
@@ -436,7 +438,7 @@ def stale(store: str, ledger: str, as_json: bool) -> None:
     Exit code: 0 none, 1 some, 2 could not run.
     """
     read = Ledger.load(ledger)
-    with _open(store) as opened:
+    with findings_at(store) as opened:
         for entry in opened.findings():
             read.verdict(entry.kept.id, entry.kept.invariant, entry.kept.causes, entry.kept.versions)
     if as_json:

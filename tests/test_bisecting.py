@@ -19,7 +19,7 @@ from harness.triage.bisect import Bisected
 @pytest.mark.parametrize(
     ("finding", "contestant", "says"),
     [
-        pytest.param("abc", "tar-rs", "is no store", id="no-store"),
+        pytest.param("abc", "tar-rs", "is neither a store nor a run", id="no-store"),
         pytest.param("none.toml", "tar-rs", "cannot be read", id="no-file"),
         pytest.param("case.toml", "nobody", "is no contestant", id="nobody"),
         pytest.param("case.toml", "extractor-compat", "no package index", id="no-index"),

@@ -414,3 +414,35 @@ def test_a_page_that_cannot_be_written_stops_it_before_it_runs(
     result = run("compare", slash, *PAIR, *(one.replace("{folder}", str(tmp_path)) for one in arguments))
     assert (result.exit_code, result.stdout) == (2, "")
     assert list(tmp_path.iterdir()) == [slash]
+
+
+HARDLINK = "corpus/links/hardlink.toml"
+
+
+@pytest.mark.parametrize("verb", ["build", "inspect", "recipe"])
+@pytest.mark.parametrize("word", ["links/hardlink", "links/hardlink/"])
+def test_a_case_of_the_corpus_is_named_by_its_id(verb: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[1])
+    assert run(verb, word).stdout_bytes == run(verb, HARDLINK).stdout_bytes
+    assert run(verb, word).exit_code == 0
+
+
+def test_compare_takes_ids_topics_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = tmp_path / "corpus"
+    for name in ("names/a", "names/b", "links/c"):
+        (corpus / name).parent.mkdir(parents=True, exist_ok=True)
+        (corpus / f"{name}.toml").write_text(dumps(Case(recipe=Recipe(parts=(Member(name=name.encode()),)))))
+    (corpus / "flags.toml").write_text("")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "c").write_bytes(b"\0" * 1024)
+    monkeypatch.chdir(tmp_path)
+    result = run("compare", "names", "corpus/links/c.toml", "names/b", "links/c", *PAIR, "--json")
+    files = ["corpus/names/a.toml", "corpus/names/b.toml", "corpus/links/c.toml", "corpus/names/b.toml", "links/c"]
+    assert [one["file"] for one in json.loads(result.stdout)] == files
+    world = run("compare", "names/a", *PAIR, "--world", "names/b")
+    assert world.exit_code == 0, world.output
+    topic = run("inspect", "names")
+    assert (topic.exit_code, "is a topic of 2 cases; name one, for instance names/a" in topic.stderr) == (2, True)
+    for verb in ("inspect", "compare"):
+        missing = run(verb, "names/none")
+        assert (missing.exit_code, "no such file, and no id or topic of corpus" in missing.stderr) == (2, True)

@@ -156,4 +156,4 @@ def test_what_the_ledger_covers_stays_settled(stored: Callable[[Edit, Case], Pat
 def test_without_a_store_it_says_so(tmp_path: Path) -> None:
     done = run("triage", "recheck", "--store", tmp_path / "none")
     assert done.exit_code == 2
-    assert "is no store" in done.stderr
+    assert "is neither a store nor a run" in done.stderr

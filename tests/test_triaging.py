@@ -182,9 +182,9 @@ def test_an_export_needs_no_tarbiter(store: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("list",), "is no store"),
-        (("show", "abc"), "is no store"),
-        (("accept", "abc", "--reason", "so"), "is no store"),
+        (("list",), "is neither a store nor a run"),
+        (("show", "abc"), "is neither a store nor a run"),
+        (("accept", "abc", "--reason", "so"), "is neither a store nor a run"),
         (("stale",), "cannot be read"),
     ],
 )

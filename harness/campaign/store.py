@@ -16,7 +16,8 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -51,6 +52,13 @@ MIGRATIONS = (
     "ALTER TABLE findings ADD COLUMN answers BLOB",
 )
 """From each schema version to the next; the version stands in SQLite's user_version."""
+
+WITH_ANSWERS = 2
+"""The first schema that keeps answers."""
+
+DATABASE = "tarbiter.db"
+
+NO_STORE = "is no store; `{line}` makes one, --store names another"
 
 
 class StoreError(RunError):
@@ -93,6 +101,22 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     asked: Asked
 
 
+def only(path: str, prefix: str, among: Callable[[], Iterable[Entry]]) -> Entry:
+    """The finding whose id begins with `prefix`, of those `among` the findings at `path` that begin so.
+
+    Raises StoreError when there is none, or more than one.
+    """
+    if not prefix or not prefix.isalnum():
+        raise StoreError(path, f"{prefix!r} is no id, nor the beginning of one")
+    found = list(among())
+    if not found:
+        listing = command("triage", "list", "--status", "all", "--store", path)
+        raise StoreError(path, f"no finding begins with {prefix}; `{listing}` has them")
+    if len(found) > 1:
+        raise StoreError(path, f"{prefix} is not enough: {', '.join(one.kept.id for one in found)}")
+    return found[0]
+
+
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -112,16 +136,23 @@ def _locked(path: str) -> Iterator[None]:
 class Store:
     """An open store; a context manager."""
 
-    def __init__(self, path: str) -> None:
-        """Open the store in the directory `path`, or make it. Raises StoreError."""
+    def __init__(self, path: str, *, reading: bool = False) -> None:
+        """Open the store in the directory `path`, or make it. Raises StoreError.
+
+        `reading`: only what is there is opened, and nothing is changed.
+        """
         self.path = path
+        self._schema = len(MIGRATIONS)
+        if reading:
+            self._open_to_read()
+            return
         try:
             os.makedirs(os.path.join(path, "recipes"), exist_ok=True)
         except OSError as error:
             raise StoreError(path, f"cannot be made: {error.strerror}") from error
         with _locked(os.path.join(path, "lock")), self._told():
             # Without implicit transactions: each one is written down where it begins.
-            self._db = sqlite3.connect(os.path.join(path, "tarbiter.db"), timeout=BUSY_S, isolation_level=None)
+            self._db = sqlite3.connect(os.path.join(path, DATABASE), timeout=BUSY_S, isolation_level=None)
             with contextlib.ExitStack() as unless_usable:
                 unless_usable.callback(self._db.close)
                 self._db.execute("PRAGMA journal_mode = WAL")
@@ -129,6 +160,39 @@ class Store:
                 self._db.execute("PRAGMA foreign_keys = ON")
                 self._migrate()
                 unless_usable.pop_all()
+
+    def _open_to_read(self) -> None:
+        file = os.path.join(self.path, DATABASE)
+        if not os.path.isfile(file):
+            raise StoreError(
+                self.path, NO_STORE.format(line=command("fuzz", "--minutes", "10", "--store", self.path))
+            )
+        with self._told():
+            try:
+                self._read_only(f"{Path(file).absolute().as_uri()}?mode=ro")
+            except sqlite3.OperationalError:
+                # A directory that may not be written has no room for the shared memory of a write-ahead log.
+                if os.path.exists(f"{file}-wal"):
+                    raise
+                self._read_only(f"{Path(file).absolute().as_uri()}?mode=ro&immutable=1")
+
+    def _read_only(self, uri: str) -> None:
+        self._db = sqlite3.connect(uri, timeout=BUSY_S, isolation_level=None, uri=True)
+        with contextlib.ExitStack() as unless_usable:
+            unless_usable.callback(self._db.close)
+            self._schema = self._version()
+            if not self._schema:
+                raise StoreError(self.path, f"{DATABASE} holds no store")
+            unless_usable.pop_all()
+
+    def _version(self) -> int:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                self.path,
+                f"was written by a newer tarbiter (schema {version}; this one knows {len(MIGRATIONS)})",
+            )
+        return int(version)
 
     def __enter__(self) -> Store:
         return self
@@ -158,12 +222,7 @@ class Store:
 
     def _migrate(self) -> None:
         with self._transaction() as db:
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version > len(MIGRATIONS):
-                raise StoreError(
-                    self.path,
-                    f"was written by a newer tarbiter (schema {version}; this one knows {len(MIGRATIONS)})",
-                )
+            version = self._version()
             for number, migration in enumerate(MIGRATIONS[version:], version + 1):
                 for statement in filter(str.strip, migration.split(";")):
                     db.execute(statement)
@@ -243,23 +302,15 @@ class Store:
 
     def get(self, prefix: str) -> Entry:
         """The finding whose id begins with `prefix`. Raises StoreError when there is none, or more than one."""
-        if not prefix or not prefix.isalnum():
-            raise StoreError(self.path, f"{prefix!r} is no id, nor the beginning of one")
-        found = list(self._entries("WHERE findings.id GLOB ? ORDER BY findings.id LIMIT 11", (f"{prefix}*",)))
-        if not found:
-            raise StoreError(
-                self.path,
-                f"no finding begins with {prefix}; `{command('triage', 'list', '--store', self.path)}` has them",
-            )
-        if len(found) > 1:
-            raise StoreError(self.path, f"{prefix} is not enough: {', '.join(one.kept.id for one in found)}")
-        return found[0]
+        where = "WHERE findings.id GLOB ? ORDER BY findings.id LIMIT 11"
+        return only(self.path, prefix, lambda: self._entries(where, (f"{prefix}*",)))
 
     def _entries(self, tail: str, values: tuple[object, ...]) -> Iterator[Entry]:
+        answers = "answers" if self._schema >= WITH_ANSWERS else "NULL"
         query = (
             "SELECT kept, status, reason, changed, recipe, size, began, "  # noqa: S608  # `tail` is ours, values are bound
             "(SELECT count(*) FROM sightings WHERE finding = findings.id), findings.run, "
-            "(SELECT max(run) FROM sightings WHERE finding = findings.id), answers "
+            f"(SELECT max(run) FROM sightings WHERE finding = findings.id), {answers} "
             f"FROM findings JOIN runs ON runs.id = findings.run {tail}"
         )
         with self._told():

@@ -69,11 +69,47 @@ def choose(root: str, wanted: Sequence[str]) -> list[Shelved]:
         if one.endswith(".toml"):
             chosen[one] = None
             continue
-        found = [path for path in there if one.strip("/") in (name_of(path), name_of(path).partition("/")[0])]
+        found = _of(there, one)
         if not found:
             raise InputError(one, f"is no case (a .toml file), and no id or topic of {root}")
         chosen |= dict.fromkeys(found)
     return [shelve(path) for path in chosen]
+
+
+def _of(there: Sequence[str], wanted: str) -> list[str]:
+    """The files, of those of a corpus, that an id or a topic names."""
+    name = wanted.strip("/")
+    return [path for path in there if name in (name_of(path), name_of(path).partition("/")[0])]
+
+
+def paths_of(wanted: Sequence[str]) -> list[str]:
+    """The files that words of a command line name: files, ids (`topic/name`) or topics of the corpus.
+
+    A file comes before an id of the same name, and `-` is standard input. Raises InputError for what is neither.
+    """
+    found = []
+    for one in wanted:
+        if one == "-" or os.path.lexists(one):
+            found.append(one)
+            continue
+        root = place()
+        named = _of(paths(root), one) if os.path.isdir(root) else []
+        if not named:
+            raise InputError(
+                one,
+                f"no such file, and no id or topic of {root}; name an archive, a case (.toml or topic/name), or - "
+                "for standard input",
+            )
+        found += named
+    return found
+
+
+def path_of(wanted: str) -> str:
+    """The one file that a word names, as `paths_of` has it. Raises InputError, also for several cases."""
+    found = paths_of((wanted,))
+    if len(found) > 1:
+        raise InputError(wanted, f"is a topic of {len(found)} cases; name one, for instance {name_of(found[0])}")
+    return found[0]
 
 
 def name_of(path: str) -> str:

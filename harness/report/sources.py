@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -11,8 +9,8 @@ from importlib.metadata import version
 import msgspec
 
 from ..archive.text import loads
-from ..campaign.runs import Asked, RunError, State
-from ..campaign.store import NEW, Entry, Ran, Store, StoreError
+from ..campaign.recorded import Findings, findings_at
+from ..campaign.store import NEW, Entry, Ran
 from ..judge.compare import compare
 from ..judge.ledger import Ledger
 from ..judge.machine import plain as as_plain
@@ -25,17 +23,12 @@ SEEDS = 10
 
 def gather(path: str, ledger: Ledger | None = None) -> Report:
     """The report on the store or the run's directory at `path`. Raises RunError (StoreError)."""
-    if os.path.exists(os.path.join(path, "tarbiter.db")):
-        with Store(path) as store:
-            return _of_store(path, store, ledger or Ledger())
-    if os.path.exists(os.path.join(path, "run.json")):
-        return _of_run(path, ledger or Ledger())
-    raise StoreError(
-        path, "is neither a store nor a run; `tarbiter fuzz --store DIR` makes both, --store names another"
-    )
+    ledger = ledger or Ledger()
+    with findings_at(path) as store:
+        return _of(path, store, ledger)
 
 
-def _of_store(path: str, store: Store, ledger: Ledger) -> Report:
+def _of(path: str, store: Findings, ledger: Ledger) -> Report:
     ran = store.runs()
     rows, first_run = [], {}
     for entry in store.findings():
@@ -98,57 +91,6 @@ def _run_row(ran: Ran, findings: int) -> RunRow:
         contestants=ran.asked.contestants,
         environment=ran.asked.environment,
     )
-
-
-def _of_run(path: str, ledger: Ledger) -> Report:
-    """A run without a store knows nothing of earlier ones: all of its findings are new."""
-    try:
-        with open(os.path.join(path, "run.json"), "rb") as file:
-            asked = msgspec.json.decode(file.read(), type=Asked)
-            began = os.fstat(file.fileno()).st_mtime
-        state = State()
-        if os.path.exists(os.path.join(path, "state.json")):
-            with open(os.path.join(path, "state.json"), "rb") as file:
-                state = msgspec.json.decode(file.read(), type=State)
-        with open(os.path.join(path, "findings.jsonl"), "rb") as file:
-            # A torn last line is of a run that was killed, or goes on right now.
-            told = [msgspec.json.decode(line, type=Told) for line in file if line.endswith(b"\n")]
-    except OSError as error:
-        raise RunError(
-            path, f"{os.path.basename(error.filename or '')} cannot be read: {error.strerror}"
-        ) from error
-    except msgspec.DecodeError as error:
-        raise RunError(path, f"its run.json, state.json or findings.jsonl is damaged: {error}") from error
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began))
-    rows = []
-    for one in told:
-        recipe = os.path.join(path, "findings", f"{one.id}.toml")
-        accepted_by = _accepted_by(ledger, one)
-        rows.append(
-            Row(
-                finding=one,
-                status=NEW,
-                reason="",
-                accepted_by=accepted_by,
-                fresh=True,
-                first_seen=when,
-                runs=1,
-                recipe=recipe,
-                size=len(one.case.encode()),
-                open=not accepted_by,
-                news=not accepted_by,
-            )
-        )
-    rows.sort(key=lambda row: (row.finding.rank, row.size, row.finding.id))
-    ran = Ran(
-        number=1,
-        began=when,
-        path=os.path.abspath(path),
-        cases=state.cases,
-        seconds=state.seconds,
-        asked=asked,
-    )
-    return _report(path, ledger, rows, [_run_row(ran, len(rows))], dict.fromkeys((one.id for one in told), 1))
 
 
 def _report(
