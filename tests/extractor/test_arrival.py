@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from extractor import ArchiveEnd, Data, Member, Need, Parser, Report, TarError, extract, extract_async
 from harness.archive.cases import load
 from harness.archive.encode import Encoded, encode
-from harness.archive.recipe import Part, Recipe
+from harness.archive.recipe import BLOCK, Part, Recipe
 from harness.generate.features import FEATURES
 from harness.generate.strategies import recipes
 
@@ -134,13 +134,29 @@ def tree_of(root: Path, error: object) -> dict[str, tuple[object, ...]]:
     }
 
 
+SMALL = 1 << 16
+"""Bytes up to which an archive arrives byte by byte from its beginning to its end."""
+
+
+def ones(data: bytes) -> Iterator[bytes]:
+    """Byte by byte; between both ends of a large archive by one byte less than a block.
+
+    What is large repeats itself (thousands of members, or blocks of one body), and such pieces cut 511 blocks in a
+    row at 511 places.
+    """
+    at = 0
+    while at < len(data):
+        size = 1 if len(data) <= SMALL or at < SMALL // 2 or at >= len(data) - SMALL // 2 else BLOCK - 1
+        yield data[at : at + size]
+        at += size
+
+
 def by_every_way(archive: bytes, dest: Path) -> None:
     """Extract it whole, byte by byte, in chunks and with pauses; nothing may differ."""
     chance = random.Random(len(archive))
-    ones = [archive[at : at + 1] for at in range(len(archive))]
     ways: dict[str, Callable[[Path, Report], object]] = {
         "whole": lambda to, report: extract(archive, to, report=report),
-        "bytes": lambda to, report: extract(ones, to, report=report),
+        "bytes": lambda to, report: extract(ones(archive), to, report=report),
         "chunks": lambda to, report: extract(slices(archive, chance), to, report=report),
         "asyncio": lambda to, report: asyncio.run(
             extract_async(paused(slices(archive, chance), lambda: asyncio.sleep(0)), to, report=report)
