@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "nightly"
 WORKFLOW = DOCS / "tarbiter-nightly.yml"
 WEEKLY = ROOT / ".github" / "workflows" / "weekly.yml"
-SAME = ("--seed", "4", "--with", "extractor-compat,tarfile-fully-trusted")
+SAME = ("--seed", "3", "--with", "extractor-compat,tarfile-fully-trusted")
 
 
 def options(folder: Path, night: int) -> list[str]:

@@ -137,15 +137,15 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture(scope="module")
 def run(pool: Pool) -> Versus:
-    versus = Versus(pool, (PAIR,), 11)
-    list(versus.go(cases=80))
+    versus = Versus(pool, (PAIR,), 3)
+    list(versus.go(cases=48))
     return versus
 
 
 def test_it_counts_every_case(run: Versus) -> None:
-    assert run.state.cases == run.state.next_index == 80
-    assert {name: sum(row.values()) for name, row in run.state.statuses.items()} == {PAIR.old: 80, PAIR.new: 80}
-    assert 0 < run.state.parted <= 80
+    assert run.state.cases == run.state.next_index == 48
+    assert {name: sum(row.values()) for name, row in run.state.statuses.items()} == {PAIR.old: 48, PAIR.new: 48}
+    assert 0 < run.state.parted <= 48
 
 
 def test_each_change_shows_in_its_minimised_case(pool: Pool, run: Versus) -> None:
@@ -170,10 +170,10 @@ def test_an_escape_is_found_with_its_direction(run: Versus) -> None:
 @pytest.mark.usefixtures("hasty")
 def test_a_run_that_goes_on_keeps_what_it_has(pool: Pool) -> None:
     """What minimising comes to in its 20 seconds may differ; what was found, and how far it came, does not."""
-    first = Versus(pool, (PAIR,), 11)
+    first = Versus(pool, (PAIR,), 3)
     list(first.go(cases=16))
     found = [one.id for one in first.changes]
-    second = Versus(pool, (PAIR,), 11, changes=first.changes, progress=first.state)
+    second = Versus(pool, (PAIR,), 3, changes=first.changes, progress=first.state)
     list(second.go(cases=32))
     assert second.state.cases == second.state.next_index == 32
     assert [one.id for one in second.changes][: len(found)] == found != []
@@ -186,22 +186,22 @@ def test_nothing_is_found_where_nothing_differs(pool: Pool) -> None:
 
 
 def test_a_run_that_is_out_of_time_does_nothing(pool: Pool) -> None:
-    versus = Versus(pool, (PAIR,), 11, progress=Progress(seconds=10.0))
+    versus = Versus(pool, (PAIR,), 3, progress=Progress(seconds=10.0))
     assert list(versus.go(seconds=5.0)) == []
     assert versus.state.cases == 0
 
 
 def test_it_can_be_left_at_any_change(pool: Pool) -> None:
-    assert len(list(itertools.islice(Versus(pool, (PAIR,), 11).go(cases=80), 1))) == 1
+    assert len(list(itertools.islice(Versus(pool, (PAIR,), 3).go(cases=48), 1))) == 1
 
 
 @pytest.mark.usefixtures("hasty")
 def test_what_time_left_no_room_for_is_looked_into_when_the_run_goes_on(pool: Pool) -> None:
-    first = Versus(pool, (PAIR,), 11)
+    first = Versus(pool, (PAIR,), 3)
     next(first.go(cases=16))  # whoever stops listening stops the run
     looked_into = first.state.looked_into
     assert first.left.waiting
-    second = Versus(pool, (PAIR,), 11, changes=first.changes, progress=first.state, left=first.left)
+    second = Versus(pool, (PAIR,), 3, changes=first.changes, progress=first.state, left=first.left)
     list(second.go(cases=16))
     assert (second.left.waiting, second.state.waiting, second.state.cases) == ([], 0, 16)
     assert second.state.looked_into > looked_into
@@ -268,7 +268,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("hasty")
 def test_a_guided_run_mutates_what_was_new(pool: Pool) -> None:
-    plain, guided = Versus(pool, (PAIR,), 11), Versus(pool, (PAIR,), 11, guided=True)
+    plain, guided = Versus(pool, (PAIR,), 3), Versus(pool, (PAIR,), 3, guided=True)
     for run in (plain, guided):
         list(run.go(cases=32))
     assert guided.left.parents
@@ -280,12 +280,12 @@ def test_a_guided_run_mutates_what_was_new(pool: Pool) -> None:
 @pytest.mark.usefixtures("hasty")
 def test_a_guided_run_goes_on_with_its_pool(pool: Pool) -> None:
     """Stopped and gone on with is the same run as one in one go."""
-    whole = Versus(pool, (PAIR,), 11, guided=True)
+    whole = Versus(pool, (PAIR,), 3, guided=True)
     list(whole.go(cases=32))
-    first = Versus(pool, (PAIR,), 11, guided=True)
+    first = Versus(pool, (PAIR,), 3, guided=True)
     list(first.go(cases=16))
     left = msgspec.json.decode(msgspec.json.encode(first.left), type=Left)
-    second = Versus(pool, (PAIR,), 11, guided=True, changes=first.changes, progress=first.state, left=left)
+    second = Versus(pool, (PAIR,), 3, guided=True, changes=first.changes, progress=first.state, left=left)
     list(second.go(cases=32))
     assert [one.id for one in second.changes] == [one.id for one in whole.changes]
     assert [one.packed for one in second.left.parents] == [one.packed for one in whole.left.parents]
