@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.real_sdists import fetch
-from harness.ending import verdicts_kept
+from harness.guard import verdicts_kept
 
 SDISTS = """
 aiofiles aiosqlite alembic anyio appdirs argon2-cffi arrow asgiref asn1crypto astroid asyncpg autopep8 backoff

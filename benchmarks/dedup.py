@@ -37,11 +37,11 @@ from harness.campaign.aspects import of_trial
 from harness.campaign.versus import LIMITS, Change, identity
 from harness.contest.pool import Pool
 from harness.contest.registry import Contestant
-from harness.ending import verdicts_kept
 from harness.files import write
 from harness.generate.choices import below, seeded
 from harness.generate.mutate import mutate
 from harness.generate.recipes import case_at
+from harness.guard import verdicts_kept
 from harness.judge.facets import STRONG, WEAK
 from harness.triage.investigate import Finding, investigate
 from harness.triage.minimise import Budget

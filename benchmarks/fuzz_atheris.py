@@ -40,9 +40,9 @@ from harness.archive.cases import load
 from harness.archive.encode import encode_bytes
 from harness.archive.recipe import Recipe, RecipeError
 from harness.archive.text import dumps
-from harness.ending import verdicts_kept
 from harness.generate.mutate import mutate
 from harness.generate.recipes import case_from
+from harness.guard import verdicts_kept
 
 INSTRUMENTED = ("tarfile", "extractor.parser", "extractor.layout", "extractor.pax", "extractor.events")
 LARGEST = 2048

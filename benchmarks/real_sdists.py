@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from harness.ending import verdicts_kept
+from harness.guard import verdicts_kept
 
 NAMES = """
 django django==1.8 flask flask==0.10 requests requests==2.6.0 setuptools setuptools==58.0.0 pip wheel six six==1.9.0

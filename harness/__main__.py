@@ -1,5 +1,18 @@
-"""`python -m harness` is the command `tarbiter`."""
+"""The command `tarbiter`, and `python -m harness`: whatever happens, from the imports on, has its exit code."""
 
-from .cli import main
+from __future__ import annotations
 
-main()
+from .guard import own_streams, verdicts_kept
+
+
+def main() -> None:
+    """Run the command with the arguments of the process."""
+    own_streams()
+    with verdicts_kept():
+        from .cli import main as command  # noqa: PLC0415  # it is most of what can fail: no memory, no descriptors
+
+        command()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,8 +11,8 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import NoReturn
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NoReturn
 
 import click
 import msgspec
@@ -41,9 +41,10 @@ from .contest.replay import Called
 from .contest.sandbox import SandboxError
 from .corpus.checking import path_of, paths_of
 from .curating import corpus
-from .ending import COULD_NOT_RUN, INTERRUPTED, ended, verdicts_kept
+from .ending import ended
 from .files import FileError, Output, write
 from .generating import features_command, generate_command
+from .guard import COULD_NOT_RUN, INTERRUPTED, verdicts_kept
 from .installing import install_command, try_command
 from .judge.answered import Verdict, count, tallies
 from .judge.answered import verdict as answers
@@ -77,17 +78,24 @@ def _fail(message: str) -> NoReturn:
 class _Group(click.Group):
     """Turns the errors that a person can set right into one line on stderr and exit code 2."""
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        # --help and --version print here, and completions are made.
+        with _clicks():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
-        # Of a bad option click itself tells, and ends with 2.
-        with verdicts_kept(click.ClickException, click.exceptions.Exit):
+        with _clicks():
             try:
                 return super().invoke(ctx)
             except EXPECTED as error:
                 _fail(str(error))
-            except BrokenPipeError:
-                # Whoever reads our output has seen enough (`| head`). Python would complain again at exit.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                sys.exit(COULD_NOT_RUN)
+
+
+def _clicks() -> AbstractContextManager[None]:
+    """As `verdicts_kept`; of a bad option click itself tells, and ends with 2."""
+    return verdicts_kept(click.ClickException, click.exceptions.Exit, click.exceptions.Abort)
 
 
 @click.group(
@@ -176,19 +184,12 @@ def inspect(archive: str, everything: bool, colour: bool | None) -> None:
         console.print(line, soft_wrap=True)
 
 
-class _Console(Console):
-    """Leaves a reader that has seen enough to `_Group`; rich would end the program with 1, which says "differs"."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
 def _console(colour: bool | None = None) -> Console:
     """A console that wraps at the terminal's width; in a pipe at COLUMNS, or else at 160."""
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 160
     if colour is None:
-        return _Console(width=width, highlight=False)
-    return _Console(width=width, highlight=False, force_terminal=colour, no_color=not colour)
+        return Console(width=width, highlight=False)
+    return Console(width=width, highlight=False, force_terminal=colour, no_color=not colour)
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -30,7 +30,7 @@ from harness.campaign.health import WITNESSES, check
 from harness.campaign.versus import LIMITS
 from harness.contest.pool import Pool
 from harness.contest.registry import Contestant, available
-from harness.ending import verdicts_kept
+from harness.guard import verdicts_kept
 
 from .bugs import Bug, groups, load, present
 from .campaigns import Campaign, advance, loaded, path_of, save

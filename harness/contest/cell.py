@@ -9,6 +9,7 @@ Persistent drivers are the supervisor's children, so that they outlive a worker.
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import signal
@@ -18,6 +19,7 @@ import time
 import traceback
 from types import FrameType, ModuleType
 
+from ..guard import lacking
 from . import processes, together
 from .arena import Arena
 from .command import environment
@@ -77,9 +79,14 @@ def main(fd: int, parent: int) -> None:
         else:
             arena = _enter_namespaces(channel, setup, parent)
     except SandboxError as error:
-        send(channel, Failed(error.step, error.detail, refused=True))
+        # Where something has run out, a weaker cell would fail as well, or be taken for the wrong reason.
+        send(channel, Failed(error.step, error.detail, refused=not lacking(error.detail)))
         sys.exit(2)
-    supervisor = _Supervisor(channel, setup, modules, counters, arena)
+    try:
+        supervisor = _Supervisor(channel, setup, modules, counters, arena)
+    except (OSError, MemoryError) as error:
+        send(channel, Failed("make the arena", str(error) or os.strerror(errno.ENOMEM)))
+        sys.exit(2)
     milliseconds = (time.perf_counter() - began) * 1000
     supervisor.run(Ready(os.getuid(), milliseconds, file_system(arena), arena, uncounted))
 

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from ..guard import exhausted
+
 _ASKS = (
     "import json, os, platform, sys, tarfile; print(json.dumps(dict(version=platform.python_version(), "
     "cpython=platform.python_implementation() == 'CPython', filters=hasattr(tarfile, 'data_filter'), "
@@ -62,7 +64,9 @@ def ask(program: str) -> Interpreter | None:
             check=True,
         )
         said = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError):
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        if exhausted(error):
+            raise  # it says nothing of this program
         return None
     if not said["cpython"] or _numbers(said["version"])[:2] < OLDEST:
         return None

@@ -24,6 +24,7 @@ from typing import Any
 
 import msgspec
 
+from ..guard import exhausted
 from .cache import home, record, versions
 from .interpreters import interpreters, named
 from .table import KINDS, YOURS, Build, Contestant, RegistryError, Table, called, placed_from
@@ -141,6 +142,8 @@ def _printed(found: Contestant) -> Contestant:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
+        if exhausted(error):
+            raise  # it says nothing of this contestant
         return msgspec.structs.replace(found, missing=f"{' '.join(how.argv)}: {error}")
     said = (done.stdout + done.stderr).decode("utf-8", "replace")
     match = re.search(how.pattern, said)

@@ -22,6 +22,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from ..guard import lacking
+
 NAMESPACES, LANDLOCK = "namespaces", "landlock"
 """The ways to set up a cell, the stronger one first: this module's, and that of `landlock`."""
 
@@ -68,7 +70,9 @@ class SandboxError(Exception):
         self.step, self.detail, self.refused = step, detail, refused
 
     def __str__(self) -> str:
-        return f"no sandbox, so nothing was run: {self.step}: {self.detail}"
+        words = f"no sandbox, so nothing was run: {self.step}: {self.detail}"
+        hint = lacking(self.detail)
+        return f"{words}; {hint}" if hint else words
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

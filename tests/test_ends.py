@@ -1,0 +1,121 @@
+"""What CI and a cron job see where the program cannot go on: the real program, its exit code and its words.
+
+2 and one line that says what to do, or the extractor's own codes: never 1, which says that something differs, and
+never the words that are for bugs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.archive.encode import encode_bytes
+from harness.archive.recipe import Member, Recipe
+
+ROOT = Path(__file__).resolve().parent.parent
+CLOSED = "standard output is closed: send it to a file or to /dev/null"
+FULL = "standard output cannot be written: No space left on device; not everything was printed"
+GONE = "standard output has no reader any more: not everything was printed"
+MEMORY = "no memory is left: raise the limit (ulimit -v"
+FILES = "no more files can be opened: raise the limit (ulimit -n)"
+PROCESSES = "no process can be started: raise the limit on processes (ulimit -u"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with `case.toml`, `short.tar` and `long.tar`, whose rows are more than a pipe holds."""
+    path = tmp_path_factory.mktemp("ends")
+    (path / "case.toml").write_text('[[part]]\nname = "a"\n')
+    (path / "short.tar").write_bytes(encode_bytes(Recipe(parts=(Member(name=b"a"),))))
+    (path / "long.tar").write_bytes(encode_bytes(Recipe(parts=(Member(name=b"a"),) * 2000)))
+    return path
+
+
+def shell(folder: Path, line: str, *before: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash, in which $T is the program and $X the extractor; `before` are words that run it."""
+    return subprocess.run(
+        [*before, "bash", "-o", "pipefail", "-c", line],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "T": f"{sys.executable} -m harness",
+            "X": f"{sys.executable} -m extractor",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        pytest.param("$T inspect short.tar >&-", CLOSED, id="closed-rich"),
+        pytest.param("$T recipe short.tar >&-", CLOSED, id="closed-bytes"),
+        pytest.param("$T contestants --json --help >&-", CLOSED, id="closed-help"),
+        pytest.param("$T inspect short.tar >/dev/full", FULL, id="full-rich"),
+        pytest.param("$T recipe short.tar >/dev/full", FULL, id="full-bytes"),
+        pytest.param("$T completion bash >/dev/full", FULL, id="full-text"),
+        pytest.param("$T --version >/dev/full", FULL, id="full-version"),
+        pytest.param("$T features >/dev/full", FULL, id="full-table"),
+        pytest.param("$T recipe short.tar -o /dev/full", "/dev/full: cannot be written: No space", id="full-o"),
+        pytest.param("$T inspect long.tar | head -1 >&2", GONE, id="no-reader"),
+        pytest.param("$T recipe - <&-", "standard input is closed: name a file, or pipe something", id="no-input"),
+        pytest.param("ulimit -v 28000; $T inspect short.tar", MEMORY, id="no-memory-to-begin"),
+        pytest.param("ulimit -n 8; $T compare short.tar --with gnu-tar,tarfile-data", FILES, id="no-descriptors"),
+        pytest.param(
+            "ulimit -n 14; $T compare short.tar --with extractor-compat,tarfile-data", FILES, id="none-in-cell"
+        ),
+    ],
+)
+def test_it_ends_with_2_and_says_what_to_do(folder: Path, line: str, says: str) -> None:
+    done = shell(folder, line)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count(says) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr
+
+
+def test_with_nobody_to_tell_the_code_is_2(folder: Path) -> None:
+    assert shell(folder, "$T inspect short.tar >&- 2>&-").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "line", ["$T build case.toml -o new.tar >&-", "$T build case.toml -o new.tar <&- >&- 2>&-"]
+)
+def test_a_stream_that_nobody_needs_may_be_closed(folder: Path, line: str) -> None:
+    """A file that is opened next has the number of the closed stream, and must not get what is printed."""
+    done = shell(folder, line)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "new.tar").read_bytes() == (folder / "short.tar").read_bytes()
+
+
+@pytest.mark.parametrize("messages", ["2>&-", "2>/dev/full"])
+def test_messages_that_nobody_gets_change_no_code(folder: Path, messages: str) -> None:
+    done = shell(folder, f"$T recipe missing.tar {messages}; echo $?; $T recipe short.tar {messages}")
+    assert done.stdout.startswith("2\npart = [")
+    assert done.returncode == 0
+
+
+def test_no_processes_left(folder: Path) -> None:
+    """Root is bound by no limit on processes, so it becomes another user that may still read everything."""
+    before: list[str] = []
+    if os.geteuid() == 0:
+        keeps = "-all,+dac_read_search,+dac_override"
+        before = ["setpriv", "--reuid=54321", "--clear-groups", f"--inh-caps={keeps}", f"--ambient-caps={keeps}"]
+        tried = shutil.which("setpriv") and subprocess.run([*before, "true"], check=False).returncode == 0
+        if not tried:
+            pytest.skip("root is bound by no limit on processes, and setpriv cannot make it another user here")
+    done = shell(folder, "ulimit -u 1; exec $T compare short.tar --with extractor-compat,gnu-tar", *before)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count(PROCESSES) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr
