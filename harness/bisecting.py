@@ -21,6 +21,7 @@ from .contest.pool import Pool
 from .contest.registry import Contestant, available, known
 from .contest.versions import listed, ordered
 from .judge.machine import page
+from .judge.wording import telling
 from .report.console import plain
 from .triage.bisect import Bisected, bisect
 from .triage.trial import job_for
@@ -157,8 +158,7 @@ def bisect_command(finding: str, contestant: str, oldest: str, newest: str, stor
 def _told(answer: Answer, chosen: tuple[str, ...]) -> str:
     found, name = answer.found, answer.contestant.partition("@")[0]
     lines = [
-        f"{name} {answer.version} {answer.status}"
-        + (f": {plain(answer.error.splitlines()[0])}" if answer.error else "")
+        f"{name} {answer.version} {answer.status}" + (f": {plain(telling(answer.error))}" if answer.error else "")
     ]
     if found.before:
         lines.append(f"since {found.first}; {found.before} does something else ({answer.statuses[found.before]})")

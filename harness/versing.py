@@ -28,6 +28,7 @@ from .ending import INTERRUPTED
 from .files import writable_folder, write
 from .judge.facets import Difference, differences
 from .judge.machine import page
+from .judge.wording import telling
 from .report.console import plain
 
 DIFFERS = 1
@@ -117,7 +118,7 @@ def evidence(change: Change) -> list[str]:
     lines = []
     for name, seen in zip(sides(change.pair), change.observations, strict=True):
         if seen.status != "extracted":
-            words = next(iter(seen.error.strip().splitlines()), "") or seen.error_class
+            words = telling(seen.error) or seen.error_class
             lines.append(f"{name} {seen.status}: {plain(words)}")
         lines += [f"{name} {one.what} outside: {ascii(one.path)[1:]}" for one in seen.escapes[:SHOWN]]
     facet = change.aspect.facet

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from ..judge.compare import NOT_COMPARED
 from ..judge.facets import project
+from ..judge.wording import telling
 from ..triage.trial import Trial
 
 STATUS, ERROR, PAIR, CODES, REACHED, PATTERN = 16, 8, 8, 4, 2, 1
@@ -26,9 +27,8 @@ ERROR_LENGTH = 80
 
 
 def normalised(error: str) -> str:
-    """The first line of an error message without the values in it."""
-    line = error.strip().partition("\n")[0]
-    return _VALUES.sub("#", line)[:ERROR_LENGTH]
+    """The line of an error message that tells what went wrong, without the values in it."""
+    return _VALUES.sub("#", telling(error))[:ERROR_LENGTH]
 
 
 def features(trial: Trial, facets: Sequence[str]) -> Iterator[tuple[str, int]]:

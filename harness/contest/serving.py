@@ -17,7 +17,7 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -156,6 +156,15 @@ def request(
     return json.dumps(document, separators=(",", ":")).encode() + b"\n"
 
 
+def _hexadecimal(names: Sequence[str]) -> None:
+    """Raises ValueError for a name that is not hexadecimal."""
+    for place, name in enumerate(names):
+        try:
+            bytes.fromhex(name)
+        except ValueError:
+            raise ValueError(f"`$.names[{place}]` is not hexadecimal: {name[:40]!r}") from None
+
+
 class Driver:
     """One persistent driver, as the process that started it, and every fork of that, sees it."""
 
@@ -283,11 +292,13 @@ class Driver:
                 return got
             try:
                 answer = _answer.decode(got)
-                for name in answer.names or ():
-                    bytes.fromhex(name)
-            except (msgspec.DecodeError, ValueError):
+                _hexadecimal(answer.names or ())
+            except (msgspec.DecodeError, ValueError) as error:
                 self.kill()
-                return Gone(why="protocol", said=got[:200].decode("utf-8", "backslashreplace"))
+                shown = got[:200].decode("utf-8", "backslashreplace")
+                return Gone(
+                    why="protocol", said=f"its answer is not one of the protocol: {error}; it said: {shown}"
+                )
             if answer.id == number:
                 return answer
             # A late second answer to something that was asked before.

@@ -20,6 +20,7 @@ from ..contest.observation import SMALL, TOO_DEEP, Node, Observation
 from .compare import NOT_COMPARED
 from .facets import clean
 from .invariants import arrival, no_silent_loss
+from .wording import telling
 
 Mark: TypeAlias = Literal["pass", "fail", "not-run"]
 
@@ -124,8 +125,8 @@ def outcome_differences(outcome: Outcome, observation: Observation) -> Iterator[
             made = f", and made {', '.join(map(_name, names[:4]))}" if names else ""
             yield f"{observation.status} instead of a refusal{made}"
     elif observation.status != "extracted":
-        said = observation.error or observation.error_class
-        yield f"{observation.status}: {said.splitlines()[0][:160]}" if said else observation.status
+        said = telling(observation.error) or observation.error_class
+        yield f"{observation.status}: {said[:160]}" if said else observation.status
     else:
         assert isinstance(outcome, tuple)
         yield from tree_differences(outcome, observation.tree)

@@ -26,6 +26,48 @@ GENERIC = (
 """What is said whatever went wrong (GNU tar, bsdtar, Python)."""
 
 
+_EMPTY = re.compile(
+    r"""Using\ (CPython|PyPy|Python)\b          # uv: the interpreter it builds with
+    | (ERRORS|WARNINGS):\s*$                  # 7-Zip: a heading
+    | 7-Zip\ | Scanning\ the\ drive | Extracting\ archive: | Path\ = | Type\ = | --\s*$
+    | Error\ while\ expanding\               # Apache Ant: what it was doing; the exception comes next
+    | Buildfile: | BUILD\ FAILED | \[?untar\]?\ Expanding:
+    | thread\ '.*'\ panicked\ at\ .*:\s*$      # Rust: the message is on the next line
+    | note:\ run\ with\ `RUST_BACKTRACE
+    | dpkg-deb:\ error:\ tar\ subprocess\ returned
+    | \s+at\ \S                              # a frame of a stack trace: Java, Node.js
+    | [-=~^\s]*$
+    """,
+    re.VERBOSE,
+)
+"""Beginnings of lines that say nothing of what went wrong: banners, progress, headings, stack frames."""
+
+_CAUSE = re.compile(r"\s*(caused by|cause):\s*", re.IGNORECASE)
+"""How a line begins that says why what the lines before it say happened."""
+
+
+def telling(error: str) -> str:
+    """The line of a message that says what went wrong; empty for an empty message.
+
+    That is the exception below a Python traceback, else the innermost cause where causes are listed, else the first
+    line that is no banner, progress, heading or stack frame. Where there is no such line it is the first.
+    """
+    lines = [line.rstrip() for line in error.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    traceback = next((place for place, line in enumerate(lines) if line.startswith("Traceback (most")), None)
+    if traceback is not None:
+        raised = [line for line in lines[traceback + 1 :] if not line[0].isspace()]
+        if raised:
+            # The first line behind the frames: an exception's own message may have several.
+            return raised[0]
+    causes = [line for line in lines if (match := _CAUSE.match(line)) and line[match.end() :].strip()]
+    if causes:
+        return _CAUSE.sub("", causes[-1], count=1).strip()
+    said_much = [line for line in lines if not _EMPTY.match(line) and not any(words in line for words in GENERIC)]
+    return (said_much or lines)[0].strip()
+
+
 QUOTES = ".,:;()[]<>`'\"\u2018\u2019\u201c\u201d"
 """What may stand around a name in a message."""
 

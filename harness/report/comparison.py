@@ -17,6 +17,7 @@ from ..contest.observation import Change, Node, Observation
 from ..judge.compare import NOT_COMPARED, Divergence, Group, partition
 from ..judge.facets import FACETS, ROOT, differences, has_tree
 from ..judge.invariants import PROMISES
+from ..judge.wording import telling
 from ..triage.locate import Index
 from . import pages
 from .console import name, plain
@@ -286,8 +287,7 @@ def _said(members: Iterable[Observation]) -> tuple[tuple[str, str], ...]:
     """What contestants that did not extract said, each message once."""
     messages: dict[str, list[str]] = {}
     for one in members:
-        lines = one.error.strip().splitlines()
-        said = lines[0] if lines else one.error_class
+        said = telling(one.error) or one.error_class
         if said and one.status != "extracted":
             messages.setdefault(said, []).append(one.contestant)
     return tuple((", ".join(who), plain(said)) for said, who in messages.items())

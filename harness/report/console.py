@@ -15,6 +15,7 @@ from ..judge.answered import own_words
 from ..judge.compare import Divergence, Group
 from ..judge.facets import FACETS, Difference
 from ..judge.invariants import PROMISES
+from ..judge.wording import telling
 from ..triage.locate import Index
 
 SHOWN = 6
@@ -63,8 +64,7 @@ def _said(group: Group, observations: dict[str, Observation]) -> list[Text]:
     messages: dict[str, list[str]] = {}
     for contestant in group.contestants:
         observation = observations[contestant]
-        lines = observation.error.strip().splitlines()
-        said = lines[0] if lines else observation.error_class
+        said = telling(observation.error) or observation.error_class
         if said and observation.status != "extracted":
             messages.setdefault(said, []).append(contestant)
     return [Text(f"{', '.join(who)}: {plain(said)}", style="dim") for said, who in messages.items()]

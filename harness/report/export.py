@@ -29,6 +29,7 @@ from ..contest.registry import Contestant, everyone
 from ..files import write_folder
 from ..judge.facets import differences
 from ..judge.invariants import PROMISES
+from ..judge.wording import telling
 
 SAME = ("status", "names", "types", "content", "links", "escapes")
 """Facets in which the script must do what the contestant did."""
@@ -79,10 +80,8 @@ def _checked(pool: Pool, kept: Kept, seen: Observation, line: str, script: Conte
     (shown,) = pool.run(job)
     parted = [facet for facet in SAME if differences(facet, _as(seen), _as(shown))]
     if parted:
-        said = shown.error.strip().splitlines()
-        return Script(
-            seen.contestant, "", f"the command parts from it in {', '.join(parted)}: {' '.join(said[:1])}"
-        )
+        words = f"the command parts from it in {', '.join(parted)}: {telling(shown.error)}"
+        return Script(seen.contestant, "", words)
     return Script(seen.contestant, line)
 
 
@@ -127,7 +126,7 @@ def readme(kept: Kept, lines: tuple[Script, ...]) -> str:
     text = [f"# {case.title or kept.id}", "", told.sentence, "", f"{promise} Here it does not hold.", ""]
     text += ["| extractor | version | outcome | says |", "| --- | --- | --- | --- |"]
     for seen in kept.observations:
-        said = " ".join(seen.error.split())[:160].replace("|", "\\|")
+        said = telling(seen.error)[:160].replace("|", "\\|")
         text.append(f"| {seen.contestant} | {seen.version} | {seen.status} | {said} |")
     text += ["", "What parts them:", ""]
     for group in kept.divergence.groups[1:]:

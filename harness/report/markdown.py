@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from ..contest.replay import command
+from ..judge.wording import telling
 from .console import plain
 from .record import Report, Row
 
@@ -115,7 +116,7 @@ def finding(row: Row, source: str) -> Iterator[str]:
     yield "| contestant | version | outcome | says |"
     yield "| --- | --- | --- | --- |"
     for seen in told.observations:
-        said = (seen.error.strip().splitlines() or [""])[0][:160]
+        said = telling(seen.error)[:160]
         cells = (code(words, cell=True) for words in (seen.contestant, seen.version, seen.status, said))
         yield f"| {' | '.join(cells)} |"
     yield ""

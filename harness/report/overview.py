@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ..archive.text import loads
+from ..judge.wording import telling
 from ..triage.account import Reason
 from . import pages
 from .comparison import RECIPE, Block, anatomy
@@ -90,9 +91,9 @@ def _section(row: Row) -> Section:
     parts, more = anatomy(loads(told.case).recipe)
     said = {}
     for one in told.observations:
-        lines = one.error.strip().splitlines()
-        if one.status != "extracted" and (lines or one.error_class):
-            said[one.contestant] = plain(lines[0] if lines else one.error_class)
+        words = telling(one.error) or one.error_class
+        if one.status != "extracted" and words:
+            said[one.contestant] = plain(words)
     return Section(
         row=row,
         standing=plain(row.standing),

@@ -70,6 +70,18 @@ def bad_name(order: dict[str, Any]) -> None:
     answer(order, names=["no hexadecimal"])
 
 
+def bad_status(order: dict[str, Any]) -> None:
+    answer(order, status="fine")
+
+
+def no_status(order: dict[str, Any]) -> None:
+    say(json.dumps({"id": order["id"]}))
+
+
+def bad_field(order: dict[str, Any]) -> None:
+    answer(order, error=5)
+
+
 def twice(order: dict[str, Any]) -> None:
     behave(order)
     answer(order, status="refused", error="a late second answer")
