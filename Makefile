@@ -55,7 +55,7 @@ define check-of
 @$(call venv,$(VENV)-$(1))
 $(UV) pip install --python $(VENV)-$(1)/bin/python --only-binary :all: --resolution $(2) -r pyproject.toml --extra dev
 $(UV) pip install --quiet --python $(VENV)-$(1)/bin/python --no-deps --no-build-isolation -e .
-$(VENV)-$(1)/bin/python -m pytest -n auto $(ARGS)
+$(VENV)-$(1)/bin/python -m pytest -n auto --dist worksteal $(ARGS)
 endef
 
 check-newest: ## pass the tests with the newest version of everything
@@ -94,7 +94,7 @@ contestants: $(STAMP) ## install the contestants of the first ring that are buil
 	$(BIN)/tarbiter contestants install $(or $(ARGS),default)
 
 test: $(STAMP) ## pass the tests (ARGS="-k sandbox")
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: lint types test ## all that CI asks
 

@@ -69,6 +69,15 @@ def plain_python() -> str:
     return ""
 
 
+def _kept(uid: int) -> Path:
+    """Where compiled files are kept: never in the tree, and where that user may write."""
+    kept = ROOT / ".pytest_cache" / f"bytecode-{uid}"
+    kept.mkdir(parents=True, exist_ok=True)
+    if uid and os.geteuid() == 0:
+        os.chown(kept, uid, uid)
+    return kept
+
+
 def run(*arguments: str, uid: int = 0, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Call tarbiter in the container. `uid` 0 is whoever runs the tests."""
     python = sys.executable
@@ -81,7 +90,7 @@ def run(*arguments: str, uid: int = 0, cwd: Path = ROOT) -> subprocess.Completed
             "HOME": "/nonexistent",
             "PYTHONPATH": os.pathsep.join([str(ROOT), *packages]),
         }
-    variables |= {"PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200", "PYTHONWARNINGS": "error"}
+    variables |= {"PYTHONPYCACHEPREFIX": str(_kept(uid)), "COLUMNS": "200", "PYTHONWARNINGS": "error"}
     command = [python, "-m", "tests.contest.container", *(["--uid", str(uid)] if uid else []), *arguments]
     return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False, timeout=300)
 

@@ -74,6 +74,8 @@ def test_every_value_of_every_parameter_comes_up(name: str) -> None:
     for index in range(600):
         _, used = build(seeded(1, index), selection, one_large_in=0)
         seen |= {(key, repr(value)) for one in used for key, value in one.values.items()}
+        if seen == want and index >= 60:  # a large value costs much, and what is not in the table shows by now
+            break
     assert seen == want
 
 
