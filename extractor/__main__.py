@@ -22,6 +22,8 @@ ALL, SOME, NOT_RUN = 0, 1, 2
 """Exit codes: everything was extracted; something was refused, skipped or cut short; it could not run at all."""
 
 _NO_ARCHIVE = frozenset(("archive.empty", "archive.truncated", "header.checksum"))
+_UNREAD = "compression.unavailable"
+"""The code of an archive in a compression that is not read here: nothing is wrong with it."""
 
 _EPILOG = """\
 examples:
@@ -193,7 +195,7 @@ def _archive(name: str) -> Iterator[IO[bytes]]:
 def _is_no_archive(error: TarError, report: Report) -> bool:
     """Whether not even a first header was found. Then nothing can be said about members."""
     if isinstance(error, CompressionError):
-        return not report.archive_bytes
+        return not report.archive_bytes and error.code != _UNREAD
     return isinstance(error, FormatError) and error.code in _NO_ARCHIVE and error.offset < 512
 
 
@@ -231,7 +233,7 @@ class _Command:
                 "member": None if error.member is None else error.member.decode("utf-8", "surrogateescape"),
                 "detail": error.detail,
             }
-            code = NOT_RUN if no_archive else SOME
+            code = NOT_RUN if no_archive or error.code == _UNREAD else SOME
         except ArgumentError as error:
             self._fail("not-run", str(error))
             code = NOT_RUN

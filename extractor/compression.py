@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from .errors import CompressionError, LimitError, TarError
+from .layout import BLOCK, NumberError, checksum, number, signed_checksum, unpack
 from .limits import Limits
 
 
@@ -55,9 +56,19 @@ the data turns out damaged, or a limit is passed, is then no matter of how the i
 
 _MAGIC = (("gzip", b"\x1f\x8b"), ("bzip2", b"BZh"), ("xz", b"\xfd7zXZ\0"), ("zstd", b"\x28\xb5\x2f\xfd"))
 _SKIPPABLE = b"\x2a\x4d\x18"
-"""Bytes 1 to 3 of a zstd frame that is to be skipped (RFC 8878, 3.1.2); byte 0 is 0x50 to 0x5f."""
-LONGEST_MAGIC = 13
-"""Bytes that tell every kind: lzma has a header of so many and no magic."""
+"""Bytes 1 to 3 of a frame that zstd and lz4 skip (RFC 8878, 3.1.2); byte 0 is 0x50 to 0x5f."""
+_UNREAD = (
+    ("lzip", b"LZIP", "lzip -d"),
+    ("compress", b"\x1f\x9d", "uncompress"),
+    ("lz4", b"\x04\x22\x4d\x18", "lz4 -d"),
+    ("lz4", b"\x02\x21\x4c\x18", "lz4 -d"),
+    ("lzop", b"\x89LZO\0\r\n\x1a\n", "lzop -d"),
+)
+"""Compressions that are told but not read: name, magic, and the command that takes one off.
+
+The second magic of lz4 is that of its legacy frame, which Linux kernels have."""
+START = BLOCK
+"""Bytes that tell every kind: whether they are a tar header is asked first."""
 
 _TRAILER = 8
 """Bytes behind the data of a gzip member: CRC-32 and size."""
@@ -77,9 +88,45 @@ class _Decompressor(Protocol):
 
 
 def detect(start: bytes) -> str:
-    """The compression that input beginning with `start` (LONGEST_MAGIC bytes, or all there is) has; empty: none."""
-    found = next((name for name, magic in _MAGIC if start.startswith(magic)), "")
+    """The compression that input beginning with `start` (START bytes, or all there is) has; empty: none.
+
+    A valid tar header wins over a magic number: a member's name may begin with one. The name may also be one of the
+    compressions that are not read here; `opened` raises for those.
+    """
+    return "" if _is_header(start) else resembles(start)
+
+
+def resembles(start: bytes) -> str:
+    """The compression whose magic number `start` begins with, whatever else it is; empty: none."""
+    known = (*_MAGIC, *((name, magic) for name, magic, _ in _UNREAD))
+    found = next((name for name, magic in known if start.startswith(magic)), "")
+    if not found and is_skippable(start):
+        found = _behind_skippable(start)
     return found or ("lzma" if _is_lzma(start) else "")
+
+
+def _is_header(start: bytes) -> bool:
+    """Whether this is a tar header with the right checksum (or the signed one of old tars)."""
+    if len(start) < BLOCK:
+        return False
+    try:
+        stated = number(unpack(start, 0).chksum)
+    except NumberError:
+        return False
+    return stated in (checksum(start, 0), signed_checksum(start, 0))
+
+
+def is_skippable(start: bytes) -> bool:
+    """Whether this begins with a frame that zstd (and lz4) skip: metadata, as pzstd and zstd:chunked write it."""
+    return len(start) >= 4 and 0x50 <= start[0] <= 0x5F and start[1:4] == _SKIPPABLE
+
+
+def _behind_skippable(start: bytes) -> str:
+    """The name, zstd or lz4, by the first frame that is not skipped; zstd where that cannot be seen."""
+    at = 0
+    while is_skippable(start[at : at + 4]) and len(start) >= at + 8:
+        at += 8 + int.from_bytes(start[at + 4 : at + 8], "little")
+    return "lz4" if start[at : at + 4] == b"\x04\x22\x4d\x18" else "zstd"
 
 
 def _is_lzma(start: bytes) -> bool:
@@ -87,11 +134,15 @@ def _is_lzma(start: bytes) -> bool:
 
     In a tar `]` would be a name of one byte, and NULs would follow where the dictionary's size is here.
     """
-    if len(start) < LONGEST_MAGIC or start[0] != 0x5D:
+    if len(start) < _LZMA_HEADER or start[0] != 0x5D:
         return False
     dictionary, size = int.from_bytes(start[1:5], "little"), int.from_bytes(start[5:13], "little")
     odd = dictionary >> ((dictionary & -dictionary).bit_length() - 1) if dictionary else 0
     return dictionary >= 4096 and odd in (1, 3) and (size == (1 << 64) - 1 or size < 1 << 40)
+
+
+_LZMA_HEADER = 13
+"""Bytes of the header of an .lzma file, which has no magic number."""
 
 
 class Plain:
@@ -99,6 +150,7 @@ class Plain:
 
     name = ""
     members = 0
+    oddity = ""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The plain bytes of the next compressed ones."""
@@ -121,16 +173,33 @@ class Compressed:
         self.name, self._limits = name, limits
         self._stream: _Decompressor | None = None
         self._read = 0
-        self._began = 0
+        self._began = -1
         self._written = 0
         self._rest = b""
         self._waiting = bytearray()
         self._padding = False
+        self._padding_bytes = 0
+        self._skipped_first = False
         self.members = 0
-        """Streams that were begun."""
+        """Streams that were begun; of zstd, frames that hold data."""
+
+    @property
+    def oddity(self) -> str:
+        """Why not every reader of this compression reads this input, in words; empty: no such reason is known."""
+        if self.members > 1:
+            streams = "frames" if self.name == "zstd" else "streams"
+            return f"{self.members} {self.name} {streams} in one file: some readers stop behind the first"
+        if self._padding_bytes and self.name in ("zstd", "lzma"):
+            return (
+                f"{self._padding_bytes} zeros behind the {self.name} data: {self.name}'s own program refuses them"
+            )
+        if self._padding_bytes % 4 and self.name == "xz":
+            return f"{self._padding_bytes} zeros behind the xz data: the padding of a stream is a multiple of four"
+        if self._skipped_first:
+            return "the first zstd frame is one to be skipped: GNU tar does not take the file for zstd then"
+        return ""
 
     def _begin(self) -> _Decompressor:
-        self.members += 1
         if self.name == "gzip":
             return _Gzip()
         if self.name == "bzip2":
@@ -165,6 +234,7 @@ class Compressed:
             if self._padding:
                 if data.strip(b"\0"):
                     raise self._trailing(data)
+                self._padding_bytes += len(data)
                 return
             if self._stream is None:
                 data = self._between(data)
@@ -207,24 +277,38 @@ class Compressed:
 
     def _between(self, data: bytes) -> bytes:
         """At the place where a stream may begin. Waits for enough bytes to see which."""
-        if self.members and data[0] == 0:
+        begun = self._began >= 0
+        if begun and data[0] == 0:
             self._padding = True
             return data
-        if self.members and self.name == "lzma":
+        if begun and self.name == "lzma":
             raise self._trailing(data)
-        self._began = self._read - len(data)
         if self.name == "lzma":
+            self._began = self._read - len(data)
             self._stream = self._begin()
+            self.members += 1
             return data
         magic = dict(_MAGIC)[self.name]
-        skipped = self.name == "zstd" and 0x50 <= data[0] <= 0x5F and _SKIPPABLE.startswith(data[1:4])
-        if not skipped and not magic.startswith(data[: len(magic)]):
+        known = data.startswith(magic) or (self.name == "zstd" and is_skippable(data))
+        if not known and not self._may_become(data, magic):
             raise self._trailing(data)
-        if len(data) < len(magic):
+        if not known:
             self._rest = data
             return b""
+        self._began = self._read - len(data)
+        if data.startswith(magic):
+            self.members += 1
+        elif not self.members:
+            self._skipped_first = True
         self._stream = self._begin()
         return data
+
+    def _may_become(self, data: bytes, magic: bytes) -> bool:
+        """Whether these few bytes may be the beginning of a stream, once more of them have come."""
+        if len(data) >= len(magic):
+            return False
+        skippable = self.name == "zstd" and 0x50 <= data[0] <= 0x5F and _SKIPPABLE.startswith(data[1:])
+        return magic.startswith(data) or skippable
 
     def _out(self, piece: bytes) -> Iterator[bytes]:
         self._written += len(piece)
@@ -322,7 +406,13 @@ def _gzip_header(data: bytes) -> int:
 def opened(start: bytes, limits: Limits) -> Plain | Compressed:
     """The decompressor for input that begins with `start`. Raises CompressionError (`compression.unavailable`)."""
     name = detect(start)
+    remedy = next((command for unread, _, command in _UNREAD if unread == name), "")
+    if remedy:
+        detail = f"compressed with {name}, which is not taken off here; {remedy} FILE first"
+        raise CompressionError("compression.unavailable", 0, detail)
     if name == "zstd" and _zstd is None:
-        detail = "zstd needs Python 3.14 or the package backports.zstd"
+        detail = (
+            "compressed with zstd, which needs Python 3.14 or the package backports.zstd; or zstd -d FILE first"
+        )
         raise CompressionError("compression.unavailable", 0, detail)
     return Compressed(name, limits) if name else Plain()

@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterable, Iterable, Iterator
 from typing import IO, TypeAlias, Unpack
 
-from .compression import LONGEST_MAGIC, opened
+from .compression import START, opened
 from .destination import Dest, opened_destination
 from .errors import ArgumentError, FormatError
 from .events import ArchiveEnd, Data, Member
@@ -112,7 +112,7 @@ def members(source: Source, *, limits: Limits | None = None) -> Iterator[Member]
         for chunk in chunks:
             start += chunk
             if unpacker is None:
-                if len(start) < LONGEST_MAGIC:
+                if len(start) < START:
                     continue
                 unpacker = opened(start, limits)
             fed, start = start, b""

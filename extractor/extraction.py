@@ -10,7 +10,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TypedDict
 
-from .compression import LONGEST_MAGIC, Compressed, Plain, opened
+from .compression import START, Compressed, Plain, opened, resembles
 from .errors import ArgumentError, FormatError, RefusedError, TarError
 from .events import ArchiveEnd, Data, Kind, Member, Need
 from .express import Express
@@ -99,6 +99,7 @@ class Extraction:
         self._progress = progress
         self._input: Plain | Compressed | None = None
         self._start = b""
+        self._resembled = ""
         self._member: Member | None = None
         self._row: Row | None = None
         """The row of a member whose body is not complete yet."""
@@ -119,7 +120,7 @@ class Extraction:
         """The next bytes as they arrived, compressed or not; none: nothing has. Raises TarError, OSError."""
         if self._input is None:
             self._start += data
-            if len(self._start) < LONGEST_MAGIC:
+            if len(self._start) < START:
                 return
             self._open()
             return
@@ -129,6 +130,8 @@ class Extraction:
     def _open(self) -> None:
         self._input = opened(self._start, self._limits)
         self.report.compression = self._input.name
+        self._resembled = resembles(self._start)
+        self._policy.stream(self._input.name, self._resembled, self._input.oddity)
         data, self._start = self._start, b""
         for piece in self._input.feed(data):
             self._plain(piece)
@@ -159,8 +162,7 @@ class Extraction:
             rows[-1].stop = min(rows[-1].stop, self.report.archive_bytes)  # the last padding may be missing
         stop = rows[-1].stop if rows else 0
         odd = self._policy.finish(self._ended, self._rest_is_zero, stop)
-        if self._policy.name == "strict" and self._input.members > 1:
-            raise RefusedError("strict.end", 0, f"{self._input.members} {self._input.name} streams in one file")
+        self._policy.stream(self._input.name, self._resembled, self._input.oddity)
         self.report.notes += [Note(*one) for one in odd]
         if not self._dry:
             self._writer.finish()

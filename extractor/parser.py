@@ -219,6 +219,8 @@ class Parser:
         return self._buffer[self._at :]
 
     def _check_sum(self, header: Header) -> None:
+        if not header.chksum.strip(b" \0"):
+            raise FormatError("header.checksum", self.offset + 148, "the field is blank", "chksum")
         try:
             stated = number(header.chksum)
         except NumberError as error:

@@ -201,6 +201,13 @@ class Policy:
             code, detail = "link.absolute-hardlink", "leading slashes of the target were taken off"
         return Decision("write", Kind.HARDLINK, path, link=target, code=code, detail=detail)
 
+    def stream(self, name: str, resembled: str, oddity: str) -> None:
+        """What the input is, asked when it begins and when it has ended. Raises RefusedError.
+
+        `name`: its compression; `resembled`: the one whose magic number it begins with; `oddity`: why not every
+        reader of that compression reads it.
+        """
+
     def finish(self, end: ArchiveEnd, rest_is_zero: bool, stop: int) -> list[tuple[str, str, int]]:
         """The archive has ended. Raises RefusedError.
 
@@ -258,6 +265,12 @@ class Strict(Policy):
                 raise RefusedError(broken.code, broken.offset, broken.detail, broken.field, member.path)
             self._remember(self._stripped, decision.path, left.kind, left)
         return decision
+
+    def stream(self, name: str, resembled: str, oddity: str) -> None:
+        """What the input is. Raises RefusedError."""
+        broken = rules.stream(name, resembled, oddity)
+        if broken is not None:
+            raise RefusedError(broken.code, broken.offset, broken.detail, broken.field)
 
     def finish(self, end: ArchiveEnd, rest_is_zero: bool, stop: int) -> list[tuple[str, str, int]]:
         """The archive has ended. Raises RefusedError."""

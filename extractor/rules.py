@@ -389,6 +389,24 @@ def end_of_archive(end: ArchiveEnd, rest_is_zero: bool, stop: int) -> Broken | N
     return None
 
 
+def stream(name: str, resembled: str, oddity: str) -> Broken | None:
+    """`strict.stream`: compressed data is one stream, and what is not compressed begins like no compression.
+
+    Readers such as uv and PharData stop behind the first stream. Zeros may follow where the own program of the
+    compression reads over them: behind gzip and bzip2, behind xz in multiples of four. GNU tar does
+    not know a zstd frame that is to be skipped for the beginning of one. Format detectors look for magic numbers
+    before they look for a tar header: PharData and node-tar refuse a tar whose first name begins with one.
+    """
+    if not name and resembled:
+        return Broken(
+            "strict.stream",
+            0,
+            f"the first name begins like {resembled} data: format detectors take it for that",
+            "name",
+        )
+    return Broken("strict.stream", 0, oddity) if oddity else None
+
+
 _DEVICE = rb"(?:[0-7]{7}[ \0]|\0{8})"
 _ORDINARY = re.compile(
     rb"(?:0000[0-7]{3}|0100[0-7]{3}(?=.{49}[0\0]))[ \0]"  # mode: no bits of a type, or those of a file on a file

@@ -10,61 +10,46 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .archive.case import Case, Cwd, Schedule, Uid, World, surroundings
+from .archive.case import Case
 from .archive.cases import InputError, Loaded, bytes_of, load, read
 from .archive.decode import decode
-from .archive.encode import encode
 from .archive.inspect import annotate, render
-from .archive.recipe import Recipe
+from .archive.layers import layer_of
 from .archive.text import CaseError, dumps, loads
 from .bisecting import bisect_command
-from .campaign.health import baseline, on_baseline
-from .campaign.runs import RunError, environment
+from .campaign.runs import RunError
 from .checking import check_command
+from .comparing import DIFFERS, compare_command
 from .conforming import conformance_command
 from .contest.backends import CHOICES, VARIABLE, asking
 from .contest.doctor import checks
-from .contest.observation import Job, Observation
-from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, everyone
-from .contest.replay import Called
 from .contest.sandbox import SandboxError
-from .corpus.checking import path_of, paths_of
+from .corpus.checking import path_of
 from .curating import corpus
-from .ending import ended
-from .files import FileError, Output, write
+from .files import FileError, write
 from .generating import features_command, generate_command
 from .guard import COULD_NOT_RUN, INTERRUPTED, verdicts_kept
 from .installing import install_command, try_command
-from .judge.answered import Verdict, count, tallies
-from .judge.answered import verdict as answers
-from .judge.compare import Divergence
-from .judge.facets import STRONG
 from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
 from .nightly import nightly_command
-from .options import CWD, FACET, JOBS, TARGET, UID, WITH, around, choose, named
+from .options import FACET, JOBS, TARGET, WITH, choose
 from .rechecking import recheck_command
-from .report import comparison, session
+from .report import session
 from .report.console import STYLES
-from .report.console import verdict as told
+from .report.terminal import console
 from .reporting import report_command
-from .triage.locate import Index
-from .triage.trial import trials
 from .triaging import triage
 from .versing import versus_command
-
-DIFFERS = 1
 
 EXPECTED = (FileError, InputError, CaseError, RegistryError, SandboxError, RunError, LedgerError)
 """What a person can set right: told in one line. Anything else is a bug, and keeps its traceback."""
@@ -152,17 +137,28 @@ def _from_stdin() -> Loaded:
 @main.command()
 @click.argument("archive")
 @click.option("-o", "--output", default="-", help="Where the recipe goes; - (the default) is standard output.")
-def recipe(archive: str, output: str) -> None:
+@click.option("--plain", is_flag=True, help="Leave the compression out: the recipe of the archive alone.")
+def recipe(archive: str, output: str, plain: bool) -> None:
     """Print the recipe of an archive: TOML that `tarbiter build` turns into the same bytes.
 
     \b
     tarbiter recipe x.tar > case.toml
-    tarbiter recipe release.tar.gz | less      (compression is taken off first)
+    tarbiter recipe release.tar.gz | less      the compression is a layer of the case
+    tarbiter recipe --plain release.tar.gz     without it
+
+    Compressors give other bytes in other versions. What cannot be made again is in the layer as it is, and holds
+    for as long as nothing in the recipe is changed.
     """
     loaded = load(path_of(archive))
-    for note in loaded.notes:
+    made = Case(recipe=decode(loaded.plain), layers=loaded.case.layers if loaded.case and not plain else ())
+    notes = loaded.notes
+    if loaded.packed is not None and not plain:
+        layer, told = layer_of(loaded.compression, loaded.packed)
+        made = msgspec.structs.replace(made, layers=(layer,))
+        notes = (told, *loaded.faults)
+    for note in notes:
         click.echo(f"tarbiter: {archive}: {note}", err=True)
-    write(output, dumps(Case(recipe=decode(loaded.plain))).encode())
+    write(output, dumps(made).encode())
 
 
 @main.command()
@@ -177,204 +173,12 @@ def inspect(archive: str, everything: bool, colour: bool | None) -> None:
     tarbiter inspect --all links/write-through-symlink          a case of the corpus
     """
     loaded = load(path_of(archive))
-    console = _console(colour)
+    plain = loaded.plain
+    out = console(colour)
     for note in loaded.notes:
-        console.print(f"{archive}: {note}", style="dim")
-    for line in render(annotate(loaded.plain), everything=everything):
-        console.print(line, soft_wrap=True)
-
-
-def _console(colour: bool | None = None) -> Console:
-    """A console that wraps at the terminal's width; in a pipe at COLUMNS, or else at 160."""
-    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 160
-    if colour is None:
-        return Console(width=width, highlight=False)
-    return Console(width=width, highlight=False, force_terminal=colour, no_color=not colour)
-
-
-class Compared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `tarbiter compare` found out about one input; `--json` prints a list of these."""
-
-    file: str
-    size: int
-    notes: tuple[str, ...] = ()
-    divergence: Divergence
-    observations: tuple[Observation, ...]
-    whole: tuple[Observation, ...] = ()
-    """The same, when the archive arrived whole; empty where it did so anyway."""
-
-
-def _parse_schedule(text: str | None) -> Schedule | None:
-    """`whole`, or sizes like `1`, `511,1,512`, with `+pause` behind them for a pause before every read."""
-    if text is None:
-        return None
-    sizes, _, pause = text.partition("+")
-    numbers = [] if sizes == "whole" else sizes.split(",")
-    if pause not in ("", "pause") or not all(
-        number.isascii() and number.isdigit() and int(number) for number in numbers
-    ):
-        raise click.BadParameter(
-            f"{text!r} is no schedule: say whole, or sizes such as 1 or 511,1,512, and +pause behind them",
-            param_hint="--schedule",
-        )
-    chunks = tuple(map(int, numbers))
-    return Schedule(chunks=chunks, pause=bool(pause))
-
-
-@main.command("compare")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@WITH
-@TARGET
-@FACET
-@click.option(
-    "--world", "world_file", metavar="CASE.toml", help="Take the world (what is there before) of this case."
-)
-@click.option("--schedule", metavar="SIZES[+pause]", help="How bytes arrive: whole, 1, 511,1,512, 100+pause, ...")
-@CWD
-@UID
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON: groups, trees, errors, times.")
-@click.option(
-    "--html", metavar="FILE", help="Also write it as a page with trees and annotated bytes; - prints that."
-)
-@JOBS
-def compare_command(
-    files: tuple[str, ...],
-    names: tuple[str, ...],
-    targets: tuple[str, ...],
-    facets: tuple[str, ...],
-    world_file: str | None,
-    schedule: str | None,
-    cwd: Cwd | None,
-    uid: Uid | None,
-    as_json: bool,
-    html: str | None,
-    cells: int | None,
-) -> None:
-    """Run each FILE (archive or case) through the contestants and tell who agrees with whom.
-
-    Archives may be compressed: the compression is taken off first. Nothing is extracted outside the sandbox.
-    With a schedule (from the case or --schedule), each archive also arrives whole, and both must come out alike.
-
-    \b
-    tarbiter compare sdist.tar.gz
-    tarbiter compare types/file-with-trailing-slash             a case of the corpus; a topic is all of its cases
-    tarbiter compare --with gnu-tar,bsdtar --facet all x.tar
-    tarbiter compare --target 'mytar -xf {archive} -C {dest}' corpus/*/*.toml
-    tarbiter compare --schedule 1 x.tar            byte by byte
-    tarbiter compare --html x.html x.tar           a page to send around
-
-    Exit code: 0 all agree, 1 something differs, 2 could not run, or some FILE was not compared (docs/judge.md).
-    """
-    given = _parse_schedule(schedule)
-    world = None
-    if world_file is not None:
-        case = load(path_of(world_file)).case
-        if case is None:
-            _fail(f"{world_file}: a world comes from a case (.toml), and this is an archive")
-        world = case.world
-    inputs = [load(path) for path in paths_of(files)]
-    contestants = choose(names, targets)
-    called = tuple(contestant.name for contestant in contestants)
-    worlds = [around(world or (one.case or Case()).world, cwd, uid) for one in inputs]
-    jobs = [_job(*pair, called, given) for pair in zip(inputs, worlds, strict=True)]
-    results, counts = [], tallies(called)
-    console = _console()
-    if as_json and html == "-":
-        _fail("--json and --html - both want standard output: name a file for the page")
-    with (
-        Output(html) if html is not None else nullcontext() as output,
-        Pool(contestants, cells=min(cells or os.cpu_count() or 1, len(inputs))) as pool,
-    ):
-        for loaded, trial in zip(inputs, trials(pool, jobs), strict=True):
-            compared = Compared(
-                file=loaded.path,
-                size=len(loaded.archive),
-                notes=(*loaded.notes, *surroundings(trial.job.world)),
-                divergence=trial.divergence(facets),
-                observations=trial.observations,
-                whole=trial.whole,
-            )
-            results.append(compared)
-            count(counts, trial.observations)
-            if not as_json and html != "-":
-                _show(console, loaded, compared)
-        if output is not None:
-            again = Called.of(contestants, backend=pool.backend)
-            words = _options(facets, world_file, schedule, cwd, uid)
-            replays = [again.line("compare", _anywhere(one.path), *words) for one in inputs]
-            views = list(map(_input, inputs, results, replays))
-            output.write(comparison.page(views, environment(pool.backend, pool.arena)))
-        asked = named(contestants, names)
-        # Who extracted nothing at all may be unable to: then its refusals are none.
-        idle = [
-            name for name in sorted(asked) if counts[name].answered and not counts[name].statuses.get("extracted")
-        ]
-        verdict = answers(counts, named=asked) & on_baseline(baseline(pool, idle), asked)
-    if as_json:
-        click.echo(page(results))
-    parted = any(one.divergence.parted for one in results)
-    sys.exit(ended(verdict & _uncompared(results), DIFFERS if parted else 0))
-
-
-def _uncompared(results: Sequence[Compared]) -> Verdict:
-    """The verdict on files by themselves: each has to be compared."""
-    return Verdict(
-        reasons=tuple(
-            f"{one.file}: not compared: {one.divergence.uncompared}" for one in results if one.divergence.uncompared
-        )
-    )
-
-
-def _anywhere(path: str) -> str:
-    """The name of an input in every directory; standard input has none but `-`."""
-    return path if path == "-" else os.path.abspath(path)
-
-
-def _options(
-    facets: tuple[str, ...], world_file: str | None, schedule: str | None, cwd: Cwd | None, uid: Uid | None
-) -> list[str]:
-    """The words of a command line for those options of `compare` that matter to what it says."""
-    options = {
-        "--facet": ",".join(facets) if facets != STRONG else None,
-        "--world": None if world_file is None else _anywhere(path_of(world_file)),
-        "--schedule": schedule,
-        "--cwd": cwd,
-        "--uid": uid,
-    }
-    return [word for name, value in options.items() if value is not None for word in (name, value)]
-
-
-def _job(loaded: Loaded, world: World, names: tuple[str, ...], schedule: Schedule | None) -> Job:
-    case = loaded.case or Case()
-    return Job(
-        archive=loaded.archive,
-        contestants=names,
-        world=world,
-        schedule=schedule or case.schedule,
-        listing=True,
-        twice=True,
-    )
-
-
-def _input(loaded: Loaded, compared: Compared, replay: str) -> comparison.Input:
-    return comparison.Input(
-        file=loaded.path,
-        archive=loaded.archive,
-        case=loaded.case,
-        notes=compared.notes,
-        divergence=compared.divergence,
-        observations=compared.observations,
-        replay=replay,
-    )
-
-
-def _show(console: Console, loaded: Loaded, compared: Compared) -> None:
-    index = None
-    if not compared.divergence.agreed:
-        parts: Recipe = loaded.case.recipe if loaded.case else decode(loaded.archive)
-        index = Index(parts, encode(parts))
-    notes = f" ({'; '.join(compared.notes)})" if compared.notes else ""
-    console.print(told(f"{loaded.path}{notes}", compared.divergence, compared.observations, index))
+        out.print(f"{archive}: {note}", style="dim")
+    for line in render(annotate(plain), everything=everything):
+        out.print(line, soft_wrap=True)
 
 
 @main.command("fuzz")
@@ -489,7 +293,7 @@ def doctor(as_json: bool) -> None:
         for check in done:
             held = "[green]yes" if check.held else "[yellow]lacks" if check.known else "[bold red]NO"
             table.add_row(check.cell, check.name, held, Text(check.detail))
-        _console().print(table)
+        console().print(table)
     sys.exit(0 if all(check.held or check.known for check in done) else DIFFERS)
 
 
@@ -539,7 +343,7 @@ def contestants(ctx: click.Context, as_json: bool) -> None:
         if row.missing and row.install:
             status += f"; install: {row.install}"
         table.add_row(row.name, row.version, row.family, row.ecosystem, status)
-    _console().print(table)
+    console().print(table)
 
 
 contestants.add_command(install_command)
@@ -550,6 +354,7 @@ main.add_command(triage)
 main.add_command(generate_command)
 main.add_command(features_command)
 main.add_command(check_command)
+main.add_command(compare_command)
 main.add_command(conformance_command)
 main.add_command(report_command)
 main.add_command(versus_command)

@@ -55,12 +55,6 @@ def bad(name: str, content: bytes | None, says: str) -> object:
 
 BAD = [
     bad("missing.tar", None, "no such file"),
-    bad("empty.tar", b"", "is empty"),
-    bad("short.tar", b"no archive", "less than one block"),
-    bad("text.tar", b"not a tar archive at all\n" * 40, "the first block is no header"),
-    bad("cut.tar.gz", gzip.compress(encode_bytes(PLAIN))[:40], "gzip stream is cut short"),
-    bad("damaged.tar.gz", b"\x1f\x8b\x08\x00" + b"\xff" * 600, "is damaged gzip"),
-    bad("text.tar.gz", gzip.compress(b"hello"), "is no tar archive"),
     bad("syntax.toml", b'[[part]]\nname = "a"\n[[part\n', "syntax.toml:3: not TOML"),
     bad("type.toml", b"[[part]]\nname = 3\n", "type.toml:2: part[0].name: expected a string"),
     bad("field.toml", b'[[part]]\nname = "a"\nnmae = "b"\n', "field.toml:3: part[0].nmae: unknown field"),
@@ -196,7 +190,7 @@ def test_a_recipe_gives_the_bytes_back(tmp_path: Path, compress: Callable[[bytes
     text = run("recipe", tmp_path / "x", "-o", tmp_path / "x.toml")
     assert text.exit_code == 0
     built = run("build", tmp_path / "x.toml")
-    assert built.stdout_bytes == data.getvalue()
+    assert built.stdout_bytes == (tmp_path / "x").read_bytes()
 
 
 def test_standard_input_is_an_input(plain: Path) -> None:
@@ -268,11 +262,6 @@ def test_everything_as_json(plain: Path, slash: Path) -> None:
         ["extractor-compat"],
         ["tarfile-fully-trusted"],
     ]
-
-
-def test_a_bad_input_among_good_ones_runs_nothing(plain: Path, tmp_path: Path) -> None:
-    result = run("compare", *PAIR, plain, tmp_path / "missing.tar")
-    assert (result.exit_code, result.stdout) == (2, "")
 
 
 def test_a_facet_more_or_less_changes_the_verdict(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ ORDER = (
     "versing",
     "nightly",
     "checking",
+    "comparing",
     "conforming",
     "items",
     "plugin",

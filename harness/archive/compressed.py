@@ -9,6 +9,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
+
+from .decode import is_header
 from .recipe import BLOCK
 
 LARGEST = 4 * 1024**3
@@ -21,16 +24,21 @@ MAGIC: tuple[tuple[str, bytes], ...] = (
     ("gzip", b"\x1f\x8b"),
     ("bzip2", b"BZh"),
     ("xz", b"\xfd7zXZ\0"),
-    ("lzma", b"\x5d\0\0"),
     ("zstd", b"\x28\xb5\x2f\xfd"),
 )
+"""What begins each stream of a compression that is taken off. lzma has no magic number: `_is_lzma`."""
 
-UNOPENED: tuple[tuple[str, bytes], ...] = (
-    ("lzip", b"LZIP"),
-    ("lz4", b"\x04\x22\x4d\x18"),
-    ("compress", b"\x1f\x9d"),
+UNOPENED: tuple[tuple[str, bytes, str], ...] = (
+    ("lzip", b"LZIP", "lzip -d"),
+    ("compress", b"\x1f\x9d", "uncompress"),
+    ("lz4", b"\x04\x22\x4d\x18", "lz4 -d"),
+    ("lz4", b"\x02\x21\x4c\x18", "lz4 -d"),
+    ("lzop", b"\x89LZO\0\r\n\x1a\n", "lzop -d"),
 )
-"""Compressions that are told, but not taken off here."""
+"""Compressions that are told, but not taken off here: name, magic number, the command that takes it off."""
+
+NAMES: tuple[str, ...] = (*(name for name, _ in MAGIC), "lzma", *dict.fromkeys(name for name, _, _ in UNOPENED))
+"""Every compression that is known by name."""
 
 
 def _zstd() -> Any:
@@ -40,6 +48,15 @@ def _zstd() -> Any:
         except ImportError:
             continue
     raise ValueError("is compressed with zstd, which this Python cannot read: pip install 'tarbiter[speed]'")
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What decompressors raise for damaged data."""
+    try:
+        zstd: tuple[type[Exception], ...] = (_zstd().ZstdError,)
+    except ValueError:
+        zstd = ()
+    return (zlib.error, OSError, lzma.LZMAError, EOFError, *zstd)
 
 
 def _openers() -> dict[str, Callable[[], Any]]:
@@ -68,75 +85,129 @@ def _drain(stream: Any, piece: bytes) -> Iterator[bytes]:
         yield out
 
 
-def _members(name: str, data: bytes) -> Iterator[bytes]:
-    """What the compressed members in `data` hold, piece by piece. Zeros behind the last one are padding."""
-    magic = dict(MAGIC)[name]
+def skippable(data: bytes, at: int = 0) -> int:
+    """Bytes of the zstd frame at `at` that is to be skipped (RFC 8878, 3.1.2); 0: none begins there.
+
+    pzstd writes one in front of each frame, zstd:chunked and the seekable format behind the last.
+    """
+    if len(data) < at + 8 or not 0x50 <= data[at] <= 0x5F or data[at + 1 : at + 4] != b"\x2a\x4d\x18":
+        return 0
+    return 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+
+
+def _is_lzma(data: bytes) -> bool:
+    """Whether this is the header of an .lzma file: usual properties, a dictionary of 2^n or 3 * 2^n, a size."""
+    if len(data) < 13 or data[0] != 0x5D:
+        return False
+    dictionary, size = int.from_bytes(data[1:5], "little"), int.from_bytes(data[5:13], "little")
+    odd = dictionary >> ((dictionary & -dictionary).bit_length() - 1) if dictionary else 0
+    return dictionary >= 4096 and odd in (1, 3) and (size == (1 << 64) - 1 or size < 1 << 40)
+
+
+class Stream(msgspec.Struct):
+    """One stream (member, frame) of compressed data: where it begins and ends, and how much it expands to."""
+
+    start: int
+    stop: int
+    size: int
+
+
+def _begins(name: str, data: bytes, at: int) -> bool:
+    if name == "lzma":
+        return at == 0
+    return data.startswith(dict(MAGIC)[name], at)
+
+
+def expanded(name: str, data: bytes, streams: list[Stream]) -> Iterator[bytes]:
+    """What the compressed streams in `data` hold, piece by piece; `streams` is filled with where they are.
+
+    Zeros behind the last one are padding. Raises ValueError.
+    """
     at = 0
-    while data.startswith(magic, at):
-        stream = _openers()[name]()
+    while at < len(data):
+        if name == "zstd" and (length := skippable(data, at)):
+            if at + length > len(data):
+                raise ValueError("its zstd data is cut short inside a frame that is to be skipped")
+            at += length
+            continue
+        if not _begins(name, data, at):
+            break
+        stream, found = _openers()[name](), Stream(at, at, 0)
         while not stream.eof:
             if at >= len(data):
                 raise ValueError(f"its {name} stream is cut short")
             piece = data[at : at + CHUNK]
             at += len(piece)
-            yield from _drain(stream, piece)
+            for out in _drain(stream, piece):
+                found.size += len(out)
+                yield out
         at -= len(stream.unused_data)
+        found.stop = at
+        streams.append(found)
     if data[at:].strip(b"\0"):
         raise ValueError(f"has {len(data) - at} bytes that are no {name} behind its compressed data")
 
 
-def _expand(name: str, data: bytes) -> bytes:
+def expand(name: str, data: bytes) -> tuple[bytes, tuple[Stream, ...]]:
+    """What compressed data holds, and its streams. Raises ValueError, to be read behind the name of the file."""
     pieces, total = [], 0
+    streams: list[Stream] = []
     try:
-        for piece in _members(name, data):
+        for piece in expanded(name, data, streams):
             total += len(piece)
             if total > LARGEST:
                 raise ValueError(f"expands to more than {LARGEST} bytes")
             pieces.append(piece)
-    except (zlib.error, OSError, lzma.LZMAError, EOFError) as error:
+    except _faults() as error:
         raise ValueError(f"is damaged {name}: {error}") from error
-    return b"".join(pieces)
-
-
-def compression_of(data: bytes) -> str:
-    """The name of the compression that `data` begins with, of those that can be taken off; empty for none."""
-    return next((name for name, magic in MAGIC if data.startswith(magic)), "")
+    return b"".join(pieces), tuple(streams)
 
 
 def outer(data: bytes) -> str:
-    """The name of the compression around `data`, whoever can take it off; empty for none, and for a tar header."""
-    if looks_like_header(data):
-        return ""
-    return next((name for name, magic in (*MAGIC, *UNOPENED) if data.startswith(magic)), "")
+    """The compression around `data`, whoever can take it off; empty for none. The first block is enough.
 
-
-def looks_like_tar(data: bytes) -> bool:
-    """Whether `data` begins with a block that is zero or holds a number where a tar header has its checksum."""
-    block = data[:BLOCK]
-    return len(block) == BLOCK and (not block.strip(b"\0") or any(byte in b"01234567" for byte in block[148:156]))
-
-
-def open_archive(data: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """The plain archive inside `data`, and what was taken off it, in words.
-
-    Raises ValueError, to be read behind the name of the file, for damaged compression, for more than LARGEST
-    bytes, and for data that is no tar archive at all.
+    What looks like a tar header is one: a member's name may begin like a compressed file.
     """
-    notes = []
-    name = compression_of(data)
-    if name and not looks_like_header(data):
-        data = _expand(name, data)
-        notes.append(f"{name} taken off")
-        if not data:
-            raise ValueError(f"holds nothing: its {name} data is empty")
-    if not looks_like_tar(data):
-        raise ValueError(
-            f"is no tar archive: {len(data)} bytes"
-            + (", less than one block of 512" if len(data) < BLOCK else ", and the first block is no header")
-        )
-    return data, tuple(notes)
+    if len(data) >= BLOCK and is_header(data[:BLOCK]):
+        return ""
+    known = (*MAGIC, *((name, magic) for name, magic, _ in UNOPENED))
+    found = next((name for name, magic in known if data.startswith(magic)), "")
+    if not found and skippable(data):
+        at = 0
+        while length := skippable(data, at):
+            at += length
+        # lz4 has the same frames to skip; where the next one cannot be seen it is taken for zstd's.
+        found = "lz4" if data.startswith(b"\x04\x22\x4d\x18", at) else "zstd"
+    return found or ("lzma" if _is_lzma(data) else "")
 
 
-def looks_like_header(data: bytes) -> bool:
-    """Whether `data` begins with a tar header after all: a member's name may begin like a compressed file."""
-    return data[257:262] == b"ustar"
+def unopened(name: str) -> str:
+    """Why a compression is not taken off here, and what to do, to be read behind the name of the file; or empty."""
+    command = next((command for one, _, command in UNOPENED if one == name), "")
+    return f"compressed with {name}, which is not taken off here; {command} FILE first" if command else ""
+
+
+def foreign(data: bytes) -> str:
+    """Why `data` is no tar archive, as far as its first block shows; empty: it looks like one."""
+    if not data:
+        return "empty: not even the two zero blocks of an archive without members"
+    if len(data) < BLOCK:
+        return f"no tar archive: {len(data)} bytes, less than one block of {BLOCK}"
+    block = data[:BLOCK]
+    if not block.strip(b"\0") or is_header(block):
+        return ""
+    return f"no tar archive: {len(data)} bytes, and the first block is no header"
+
+
+def open_archive(data: bytes) -> tuple[bytes, str]:
+    """The archive inside `data`, and the compression that was taken off it (empty: none).
+
+    Raises ValueError, to be read behind the name of the file, for compression that is damaged, not taken off here,
+    or expands to more than LARGEST bytes.
+    """
+    name = outer(data)
+    if not name:
+        return data, ""
+    if why := unopened(name):
+        raise ValueError(why)
+    return expand(name, data)[0], name

@@ -48,16 +48,26 @@ _BODILESS = frozenset(("hardlink", "symlink", "char", "block", "dir", "fifo"))
 """Kinds that have a body only where the size says so and no header stands in its place."""
 
 
+_NUMBERS = ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148))
+"""Where mode, uid, gid, size and mtime are."""
+
+
 def is_header(block: bytes) -> bool:
-    """Whether a block is taken for a header: its checksum is right, signed or not, or all else is plausible."""
+    """Whether a block is taken for a header: its checksum is right, signed or not, or all else is plausible.
+
+    Plausible is the magic with a mode and a size that are numbers, or, without a magic (v7), numbers all over.
+    """
     stated = wire.lenient_int(block[148:156])
     if stated is not None and stated in wire.sums(block):
         return True
-    return (
-        block[257:262] == b"ustar"
-        and wire.lenient_int(block[100:108]) is not None
-        and wire.lenient_int(block[124:136]) is not None
-    )
+    if block[257:262] == b"ustar":
+        return wire.lenient_int(block[100:108]) is not None and wire.lenient_int(block[124:136]) is not None
+    return block[:1] != b"\0" and all(_is_octal(block[start:stop]) for start, stop in _NUMBERS)
+
+
+def _is_octal(field: bytes) -> bool:
+    digits = field.strip(b" \0")
+    return bool(digits) and not digits.strip(b"01234567")
 
 
 def format_of(block: bytes) -> Format:

@@ -211,7 +211,10 @@ class _Inspection:
         if stated == unsigned:
             return "right", [] if raw == wire.checksum_form(unsigned) else ["checksum.form"], True
         odd = "checksum.signed" if stated == signed else "checksum.wrong"
-        return f"{stated if stated is None else oct(stated)}, the bytes add up to {unsigned:#o}", [odd], False
+        said = oct(stated) if stated is not None else "no number"
+        if not raw.strip(b" \0"):
+            said = "the field is blank"
+        return f"{said}, the bytes add up to {unsigned:#o}", [odd], False
 
     def _say_number(
         self, part: Header, kind: str, name: str, raw: bytes, plain: bool

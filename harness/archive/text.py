@@ -24,7 +24,7 @@ from .case import CWDS, UIDS, Case, Placed, Schedule, World
 from .encode import check
 from .escapes import escape, toml, unescape
 from .expecting import ExpectReader
-from .layers import GZIP_ONLY, LAYER_KINDS, ZEROS, Layer
+from .layers import GZIP_ONLY, READ_KINDS, ZEROS, Layer
 from .reading import FaultError, Place, kind_of, nearest
 from .recipe import TYPEFLAGS, End, Long, Member, Part, Pax, Raw, Recipe, RecipeError, Record, Slot, SparseBlock
 
@@ -318,19 +318,23 @@ class _Reader(ExpectReader):
 
     def layer(self, value: object, path: Place) -> Layer:
         readers: dict[str, Callable[[Any, Place], Any]] = {
-            "kind": self.text,
+            **dict.fromkeys(("kind", "of"), self.text),
             "splits": lambda item, where: self.items(item, where, self.integer),
-            **dict.fromkeys(("name", "comment", "extra", "tail"), self.bytes_),
+            **dict.fromkeys(("name", "comment", "extra", "head", "tail", "packed"), self.bytes_),
             "header_crc": self.boolean,
-            **dict.fromkeys(("crc", "length", "cut", "zeros"), self.integer),
+            **dict.fromkeys(("crc", "length", "level", "cut", "zeros"), self.integer),
         }
         found = self.struct(value, path, readers)
         kind = found.get("kind", "gzip")
-        if kind not in LAYER_KINDS:
-            raise FaultError((*path, "kind"), f"{kind!r} is no compression{nearest(kind, LAYER_KINDS)}")
+        if kind not in READ_KINDS:
+            raise FaultError((*path, "kind"), f"{kind!r} is no compression{nearest(kind, READ_KINDS)}")
         for key in GZIP_ONLY:
             if key in found and kind != "gzip":
                 raise FaultError((*path, key), f"{kind} has no {key}: that is gzip's")
+        if "level" in found and (kind != "bzip2" or not 1 <= found["level"] <= 9):
+            raise FaultError((*path, "level"), "from 1 to 9, and bzip2's alone")
+        if ("packed" in found) != ("of" in found):
+            raise FaultError(path, "packed and of belong together: the bytes, and the digest of what they hold")
         splits = found.get("splits", ())
         if list(splits) != sorted(splits) or min(splits, default=0) < 0:
             raise FaultError((*path, "splits"), "offsets from the start, in order")

@@ -77,7 +77,10 @@ def gather(paths: Sequence[str]) -> Seeds:
 def _case(file: str) -> Case:
     loaded = load(file)
     if loaded.case is None:
-        return Case(recipe=decode(loaded.plain))
+        plain = loaded.plain
+        if loaded.foreign:
+            raise InputError(file, loaded.foreign)
+        return Case(recipe=decode(plain))
     return Case(
         recipe=loaded.case.recipe,
         layers=loaded.case.layers,

@@ -125,6 +125,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     reads: tuple[str, ...] | None = None
     """Compressions that it takes off by itself (names of `archive.compressed`): it gets no archive in another one.
     None: nobody has said, so it gets them all."""
+    through: dict[str, tuple[str, ...]] = {}
+    """Compressions that it takes off with another program, and what that may be called: one has to be here."""
     version: Version = Version()
     env: dict[str, str] = {}
     refuses_with: tuple[int, ...] = ()
@@ -155,13 +157,21 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         """
         compression = outer(archive)
         if compression:
-            given = self.reads is None or compression in self.reads
-            return "" if given else f"it does not take {compression} off"
+            return "" if self.reads is None else self.taking_off(compression)
         for kind, why in self.lacks.items():
             flag = KINDS[kind][0]
             for at in range(0, len(archive) - BLOCK + 1, BLOCK):
                 if archive[at + TYPEFLAG] == flag and _is_header(archive[at : at + BLOCK]):
                     return f"it cannot extract a {kind}: {why}"
+        return ""
+
+    def taking_off(self, compression: str) -> str:
+        """Why it does not take this compression off; empty: it does. Asked where `reads` says something."""
+        if compression not in (self.reads or ()):
+            return f"it does not take {compression} off"
+        programs = self.through.get(compression, ())
+        if programs and not any(map(shutil.which, programs)):
+            return f"it takes {compression} off with the program {' or '.join(programs)}, which is not here"
         return ""
 
 

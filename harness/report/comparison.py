@@ -20,7 +20,7 @@ from ..judge.invariants import PROMISES
 from ..judge.wording import telling
 from ..triage.locate import Index
 from . import pages
-from .console import name, plain
+from .console import name, plain, together
 
 LEAVES = 400
 """Names of a tree that are shown; those on which contestants part come first of all."""
@@ -48,7 +48,12 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     """One archive that was compared."""
 
     file: str
+    form: str = ""
+    """Which form of the file was compared (`archive.cases.Loaded.forms`)."""
+    size: int
+    """Bytes that contestants were given."""
     archive: bytes
+    """The archive itself, without compression."""
     case: Case | None
     notes: tuple[str, ...]
     divergence: Divergence
@@ -167,9 +172,9 @@ def _view(one: Input, number: int) -> View:
     toml = dumps(one.case or Case(recipe=recipe))
     blocks, more = _blocks(recipe, annotate(encode_bytes(recipe)), _about(divergence, index))
     return View(
-        file=plain(one.file),
+        file=plain(one.file) + (f" ({one.form})" if one.form else ""),
         anchor=f"archive-{number + 1}",
-        size=len(one.archive),
+        size=one.size,
         notes=tuple(map(plain, one.notes)),
         title=plain(one.case.title) if one.case else "",
         agreed=divergence.agreed,
@@ -200,7 +205,7 @@ def _view(one: Input, number: int) -> View:
             )
             for weak in divergence.weak
         ),
-        left_out=tuple((contestant, plain(reason)) for contestant, reason in divergence.left_out),
+        left_out=tuple((who, plain(reason)) for who, reason in together(divergence.left_out)),
         blocks=blocks,
         more_blocks=more,
         recipe=toml[:RECIPE],

@@ -88,6 +88,8 @@ def verdict(
     elif divergence.agreed:
         status = divergence.groups[0].status
         lines.append(Text.assemble((title, "bold"), f": all {heard} agree: ", (status, STYLES.get(status, ""))))
+        # Who refuses has said why: of what is no archive that is all there is to see.
+        lines += [Padding(row, (0, 0, 0, 2)) for group in divergence.groups for row in _said(group, by_name)]
     else:
         readings = len(divergence.groups)
         head = (
@@ -125,12 +127,20 @@ def verdict(
         )
         lines.append(Text(f" also differ in {weak.facet} ({FACETS[weak.facet].meaning}){example}", style="dim"))
     lines.extend(
-        Text(f" left out {contestant}: {plain(' | '.join(own_words(reason)))}", style="dim")
-        for contestant, reason in divergence.left_out
+        Text(f" left out {who}: {plain(' | '.join(own_words(reason)))}", style="dim")
+        for who, reason in together(divergence.left_out)
     )
     if divergence.signature is not None:
         lines.append(Text(f" signature {divergence.signature.id} {divergence.signature.invariant}", style="dim"))
     return Lines(*lines)
+
+
+def together(left_out: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Who was left out and why, each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for contestant, reason in left_out:
+        reasons.setdefault(reason, []).append(contestant)
+    return [(", ".join(who), reason) for reason, who in reasons.items()]
 
 
 def _example(difference: Difference) -> str:

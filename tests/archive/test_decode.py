@@ -137,8 +137,14 @@ def test_signed_checksum_is_a_header() -> None:
     assert decode(block[:148] + raw + block[156:]) == want
 
 
-def test_wrong_checksum_without_magic_is_no_header() -> None:
-    block = encode_bytes(Recipe((Member(format="v7", name=b"a", chksum=1),), end=0))
+def test_a_header_is_what_looks_like_one_whatever_its_checksum() -> None:
+    for checksum in (1, b" " * 8, b""):
+        recipe = Recipe((Member(format="v7", name=b"a", chksum=checksum),), end=0)
+        assert decode(encode_bytes(recipe)) == recipe
+
+
+def test_wrong_checksum_without_magic_and_numbers_is_no_header() -> None:
+    block = encode_bytes(Recipe((Member(format="v7", name=b"a", chksum=1, mtime=b"now"),), end=0))
     assert decode(block) == Recipe((Raw(block),), end=0)
 
 

@@ -6,12 +6,17 @@ import hashlib
 import lzma
 import zlib
 
+import msgspec
 import pytest
 
+from harness.archive.case import Case
+from harness.archive.cases import bytes_of
 from harness.archive.compressed import open_archive
+from harness.archive.decode import decode
 from harness.archive.encode import encode_bytes
-from harness.archive.layers import LAYER_KINDS, Layer, wrap
+from harness.archive.layers import LAYER_KINDS, PACKED, Layer, layer_of, wrap
 from harness.archive.recipe import Member, Recipe
+from harness.archive.text import dumps, loads
 
 SMALL = encode_bytes(Recipe((Member(name=b"a", data=b"x"),)))
 LARGE = encode_bytes(Recipe((Member(name=b"a", data=bytes(range(256)) * 1100),)))
@@ -86,3 +91,71 @@ def test_zeros_are_compressed_as_well_as_can_be(zeros: int) -> None:
     data = wrap(SMALL, (Layer(zeros=zeros, splits=(512,)),))
     assert gzip.decompress(data) == SMALL + bytes(zeros)
     assert len(data) < len(SMALL) + 200 + zeros // 1000
+
+
+# Read from files ------------------------------------------------------------------------------------------------
+
+SKIPPED = b"\x53\x2a\x4d\x18\x03\0\0\0abc"
+STORED = {
+    "gzip": Layer(),
+    "gzip-fields": Layer(name=b"x.tar", comment=b"hello", extra=b"AB\x01\x00z", header_crc=True),
+    "gzip-members": Layer(splits=(0, 100, 512), name=b"x"),
+    "gzip-padded": Layer(tail=bytes(100)),
+    "bzip2": Layer(kind="bzip2"),
+    "bzip2-of-small-blocks": Layer(kind="bzip2", level=1),
+    "bzip2-streams": Layer(kind="bzip2", splits=(512,), tail=bytes(3)),
+    "xz": Layer(kind="xz"),
+    "xz-streams": Layer(kind="xz", splits=(512, 512), tail=bytes(8)),
+    "zstd": Layer(kind="zstd"),
+    "zstd-frames": Layer(kind="zstd", splits=(1, 512)),
+    "zstd-skipped-before-and-behind": Layer(kind="zstd", head=SKIPPED * 2, tail=SKIPPED + bytes(9)),
+}
+"""Layers that are made again from their fields."""
+
+ZSTD_FRAME = wrap(SMALL, (Layer(kind="zstd"),))
+KEPT = {
+    "gzip": ("gzip", gzip.compress(SMALL, mtime=7)),
+    "gzip-members": ("gzip", gzip.compress(SMALL[:700]) + gzip.compress(SMALL[700:]) + bytes(5)),
+    "gzip-of-nothing": ("gzip", gzip.compress(b"")),
+    "bzip2-levels": ("bzip2", bz2.compress(SMALL[:700], 1) + bz2.compress(SMALL[700:], 2)),
+    "xz": ("xz", lzma.compress(SMALL) + bytes(4)),
+    "lzma": ("lzma", lzma.compress(SMALL, lzma.FORMAT_ALONE)),
+    "zstd-skipped-between": ("zstd", ZSTD_FRAME + SKIPPED + ZSTD_FRAME),
+}
+"""Files that only their own bytes give again."""
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_a_layer_of_ours_is_read_as_it_was_put_on(name: str) -> None:
+    assert layer_of(STORED[name].kind, wrap(LARGE, (STORED[name],))) == (
+        STORED[name],
+        f"{STORED[name].kind} kept as a layer",
+    )
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_other_bytes_are_kept_until_what_they_hold_is_changed(name: str) -> None:
+    kind, packed = KEPT[name]
+    layer, told = layer_of(kind, packed)
+    assert (layer.packed, f"with its {len(packed)} bytes" in told) == (packed, True)
+    plain = open_archive(packed)[0]
+    case = loads(dumps(Case(recipe=decode(plain), layers=(layer,))))
+    assert bytes_of(case) == packed
+    changed = msgspec.structs.replace(case, recipe=Recipe((Member(name=b"other"),)))
+    assert bytes_of(changed) != packed
+    assert open_archive(bytes_of(changed))[0] == encode_bytes(changed.recipe)
+
+
+def test_frames_to_be_skipped_alone_are_kept() -> None:
+    layer, told = layer_of("zstd", SKIPPED)
+    assert wrap(b"", (layer,)) == SKIPPED
+    assert told == "zstd kept as a layer"
+
+
+def test_what_is_too_long_to_be_kept_is_told() -> None:
+    noise = hashlib.shake_256(b"").digest(PACKED + 1000)
+    packed = gzip.compress(noise, mtime=1)
+    layer, told = layer_of("gzip", packed)
+    assert layer.packed == b""
+    assert f"not byte for byte: {len(packed)} bytes" in told
+    assert gzip.decompress(wrap(noise, (layer,))) == noise

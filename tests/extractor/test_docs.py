@@ -77,7 +77,7 @@ def test_there_are_examples() -> None:
 def rules_in_words() -> str:
     """The section between the markers, from the docstrings: the source of what is to be pasted there."""
     found = []
-    for rule in (*rules.MEMBER_RULES, rules.end_of_archive):
+    for rule in (*rules.MEMBER_RULES, rules.end_of_archive, rules.stream):
         head, *more = (inspect.getdoc(rule) or "").split("\n", 1)
         code, _, words = head.partition(": ")
         found.append(f"- **{code}** {words} {' '.join(' '.join(more).split())}")

@@ -1,9 +1,12 @@
 """Strict mode: for every rule archives that trip it, each beside a neighbour that does not."""
 
+import bz2
 import contextlib
 import gzip
 import inspect
+import lzma
 import re
+import sys
 
 import pytest
 from hypothesis import given
@@ -324,8 +327,64 @@ def test_several_streams_in_one_file() -> None:
     several = gzip.compress(archive[:700]) + gzip.compress(archive[700:])
     assert check(several).complete
     assert check(gzip.compress(archive) + bytes(100), policy="strict").complete
-    with pytest.raises(RefusedError, match=r"strict\.end"):
+    with pytest.raises(RefusedError, match=r"strict\.stream"):
         check(several, policy="strict")
+
+
+def frame(size: int) -> bytes:
+    """A zstd frame that is to be skipped."""
+    return b"\x50\x2a\x4d\x18" + size.to_bytes(4, "little") + bytes(size)
+
+
+try:
+    from compression import zstd  # type: ignore[import-not-found,unused-ignore]
+except ImportError:
+    zstd = pytest.importorskip("backports.zstd") if sys.version_info < (3, 14) else None
+
+PACKED = pack(A, file(b"b"))
+
+
+STRICT_TOO = {
+    "gzip-padded": gzip.compress(PACKED) + bytes(3),
+    "bzip2-padded": bz2.compress(PACKED) + bytes(3),
+    "xz-padded": lzma.compress(PACKED) + bytes(4),
+    "zstd": zstd.compress(PACKED),
+    "zstd-skipped-behind": zstd.compress(PACKED) + frame(9),
+    "a-name-like-nothing": pack(file(b"LZI")),
+}
+"""What is around an archive that every reader of the compression reads."""
+
+COMPAT_ONLY = {
+    "xz-padded-oddly": lzma.compress(PACKED) + bytes(3),
+    "lzma-padded": lzma.compress(PACKED, lzma.FORMAT_ALONE) + bytes(4),
+    "zstd-padded": zstd.compress(PACKED) + bytes(4),
+    "zstd-skipped-behind-and-padded": zstd.compress(PACKED) + frame(9) + bytes(1),
+    "zstd-skipped-before": frame(4) + zstd.compress(PACKED),
+    "zstd-two-skipped-before": frame(4) + frame(0) + zstd.compress(PACKED),
+    "zstd-frames": zstd.compress(PACKED[:700]) + zstd.compress(PACKED[700:]),
+    "a-name-like-bzip2": pack(file(b"BZh9")),
+    "a-name-like-gzip": pack(file(b"\x1f\x8b")),
+    "a-name-like-lzip": pack(file(b"LZIP")),
+}
+"""What some reader of the compression refuses, or reads less of."""
+
+
+def in_pieces(archive: bytes, size: int) -> list[bytes]:
+    return [archive[at : at + size] for at in range(0, len(archive), size)]
+
+
+@pytest.mark.parametrize("size", [1, 4096])
+@pytest.mark.parametrize("name", STRICT_TOO)
+def test_what_strict_takes_around_an_archive(name: str, size: int) -> None:
+    assert check(in_pieces(STRICT_TOO[name], size), policy="strict").complete
+
+
+@pytest.mark.parametrize("size", [1, 4096])
+@pytest.mark.parametrize("name", COMPAT_ONLY)
+def test_what_only_compat_takes_around_an_archive(name: str, size: int) -> None:
+    assert check(in_pieces(COMPAT_ONLY[name], size), policy="compat").complete
+    with pytest.raises(RefusedError, match=r"strict\.stream"):
+        check(in_pieces(COMPAT_ONLY[name], size), policy="strict")
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,11 @@ def made(
     *observations: Observation, recipe: Recipe | None = None, archive: bytes | None = None, title: str = ""
 ) -> comparison.Input:
     recipe = recipe or Recipe(parts=(Member(name=b"a"),))
+    data = encode_bytes(recipe) if archive is None else archive
     return comparison.Input(
         file="x.tar",
-        archive=encode_bytes(recipe) if archive is None else archive,
+        size=len(data),
+        archive=data,
         case=None if archive is not None else Case(recipe=recipe, title=title),
         notes=(),
         divergence=compare(observations, facets=("status", "escapes", "names", "types", "content", "links")),
