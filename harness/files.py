@@ -59,6 +59,18 @@ def write(path: str, data: bytes | str, *, parents: bool = False) -> None:
         output.write(data)
 
 
+def write_all(files: Mapping[str, bytes]) -> None:
+    """Make these the contents of files, by path: of all, or of none where one cannot be written. Raises FileError.
+
+    Directories that are missing are made. Nothing is replaced before everything is on disk.
+    """
+    with contextlib.ExitStack() as stack:
+        outputs = {path: stack.enter_context(Output(path, parents=True)) for path in files}
+        for path, output in outputs.items():
+            output.write(files[path])
+            output.settle()
+
+
 class Output:
     """A file that is filled bit by bit, perhaps after a long run: that it can be written is known at once.
 
@@ -127,6 +139,12 @@ class Output:
             self._written = True
             while view:
                 view = view[os.write(self._file, view) :]
+
+    def settle(self) -> None:
+        """Bring what was written to the disk, so that nothing but a rename is left to do. Raises FileError."""
+        if self._file is not None and self._part:
+            with _told(self.path):
+                os.fsync(self._file)
 
     def _emptied(self, file: int) -> None:
         """Empty a file that is written in place; one that came as a descriptor (`3>>log`) keeps what it holds."""

@@ -59,6 +59,7 @@ def nightly_command(
 ) -> None:
     """Fuzz for so many minutes, remember findings in the store, and write every report on it.
 
+    A night begins with the pool and the waiting suspects that the last one left in the store.
     issue.md is in the reports only when something is new: what no earlier run saw and nobody has settled. Ctrl-C
     and SIGTERM end the campaign early; the reports are written all the same.
 
@@ -83,6 +84,7 @@ def nightly_command(
         ledger=accepted,
         sample=1 if names else session.SAMPLE,
         ask=not names,
+        carry=True,
     )
     outcome = session.start(where, chosen_seed, chosen, options)
     report = gather(store, Ledger.load(ledger) if ledger else None)

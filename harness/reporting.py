@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from .files import FileError, write
+from .files import FileError, write, write_all
 from .judge.ledger import Ledger
 from .judge.machine import page
 from .report.junit import junit
@@ -39,13 +39,15 @@ ISSUE, ISSUE_TITLE = "issue.md", "issue-title.txt"
 
 
 def save_all(report: Report, folder: str) -> tuple[str, ...]:
-    """Write every format into `folder`, and the text of an issue if something is new. Raises FileError."""
+    """Write every format into `folder`, and the text of an issue if something is new. Raises FileError.
+
+    All or none: what is there stays whole until everything new is on disk.
+    """
     files = {name: draw(report) for name, draw in FORMATS.values()}
     if report.news:
         files[ISSUE] = issue(report).encode()
         files[ISSUE_TITLE] = f"{title(report)}\n".encode()
-    for name, data in files.items():
-        write(os.path.join(folder, name), data, parents=True)
+    write_all({os.path.join(folder, name): data for name, data in files.items()})
     for name in {ISSUE, ISSUE_TITLE} - files.keys():
         try:
             os.unlink(os.path.join(folder, name))

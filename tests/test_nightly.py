@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
+from harness.campaign.carrying import FILE
 from harness.cli import main
 from harness.reporting import FORMATS, ISSUE, ISSUE_TITLE
 
@@ -47,10 +48,40 @@ def test_a_night_with_news_and_one_without(tmp_path: Path) -> None:
     news = [row["finding"]["id"] for row in told["findings"] if row["news"]]
     assert f"{len(news)} new findings" in first.stdout
     assert all(name in (reports / ISSUE).read_text() for name in news)
+    # Begun with what was learned, the same seed would give other cases.
+    (tmp_path / "store" / FILE).unlink()
     second = run("--minutes", "9", *options(tmp_path, 2))
     assert second.exit_code == 0, second.output
+    assert "went on" not in second.stderr
     assert second.stdout.endswith("nothing new\n")
+    assert "went on" not in first.stderr
     assert {path.name for path in reports.iterdir()} == wanted
+
+
+def test_with_one_run_nothing_is_since_another(tmp_path: Path) -> None:
+    run("--minutes", "9", *options(tmp_path, 1))
+    for name in ("summary.md", "report.html"):
+        assert "since the run before" not in (tmp_path / "reports" / name).read_text()
+
+
+def test_a_night_goes_on_and_replaces_all_reports_or_none(tmp_path: Path) -> None:
+    run("--minutes", "9", *options(tmp_path, 1))
+    reports = tmp_path / "reports"
+    before = {path.name: path.read_bytes() for path in reports.iterdir() if path.name not in (ISSUE, ISSUE_TITLE)}
+    limit = max(map(len, before.values())) - 1
+    line = [sys.executable, "-m", "harness", "nightly", "--minutes", "9", *options(tmp_path, 2)]
+    done = subprocess.run(
+        ["sh", "-c", f"trap '' XFSZ; exec prlimit --fsize={limit} \"$@\"", "sh", *line],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "cannot be written: File too large" in done.stderr) == (2, True), done.stderr
+    assert {path.name: path.read_bytes() for path in reports.iterdir()} == before
+    (went_on,) = re.findall(r"went on with (\d+) cases in the pool and \d+ waiting suspects of (\S+)", done.stderr)
+    pool = json.loads((tmp_path / "run1" / "state.json").read_text())["pool"]
+    assert (int(went_on[0]), went_on[1]) == (pool, str(tmp_path / "run1"))
+    assert pool > 0
 
 
 def test_what_the_ledger_accepts_is_no_news(tmp_path: Path) -> None:

@@ -357,6 +357,22 @@ def _reason(error: OSError | FileError) -> str:
     return error.reason if isinstance(error, FileError) else error.strerror or str(error)
 
 
+def learned_in(path: str) -> Learned | None:
+    """What the run in the directory `path` had learned at its last checkpoint; None: there is none.
+
+    Raises RunError for one that cannot be read.
+    """
+    try:
+        with open(os.path.join(path, LEARNED), "rb") as file:
+            return msgspec.json.decode(file.read(), type=_Checkpoint).learned
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(path, f"{LEARNED} cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise RunError(path, f"its {LEARNED} is damaged: {error}") from error
+
+
 class _Named(msgspec.Struct):
     id: str
 

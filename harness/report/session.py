@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ..campaign import carrying
 from ..campaign.asking import Asking, everybody
 from ..campaign.health import WITNESSES, check
 from ..campaign.loop import Bounds, Campaign
@@ -59,6 +60,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Whether everybody who is installed is asked about what is new; the store keeps the answers."""
     seeds: tuple[str, ...] = ()
     """Files and directories whose archives and cases are the pool to begin with."""
+    carry: bool = False
+    """Whether to begin with what the last such run left in the store, and to leave there what this one learned."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +94,21 @@ def start(path: str, seed: int, contestants: Sequence[Contestant], options: Opti
         )
         run = Run.create(path, asked)
         run.learned.parents = list(seeds.parents)
+        if options.carry:
+            _go_on(run, contestants, options)
+        run.checkpoint()  # so that a run that is killed now is resumed with what it began with
         return _session(pool, run, contestants, options)
+
+
+def _go_on(run: Run, contestants: Sequence[Contestant], options: Options) -> None:
+    """Begin a run with what the night before learned, behind its own seeds. Raises StoreError."""
+    taken = carrying.take(options.store, tuple(one.name for one in contestants), options.facets)
+    given = {one.packed for one in run.learned.parents}
+    seeds = run.learned.parents
+    run.learned = taken.learned
+    run.learned.parents = [*seeds, *(one for one in taken.learned.parents if one.packed not in given)]
+    if taken.words:
+        Console(stderr=True, highlight=False).print(taken.words, markup=False, soft_wrap=True)
 
 
 def _again(asked: Asked) -> tuple[Contestant, ...]:
@@ -190,7 +207,12 @@ def _session(pool: Pool, run: Run, contestants: Sequence[Contestant], options: O
             guided=options.guided,
             asking=asking,
         )
-        return _watch(campaign, contestants, options)
+        if options.carry:
+            carrying.put(options.store, run)  # from now on its checkpoints count
+        outcome = _watch(campaign, contestants, options)
+        if options.carry:
+            carrying.put(options.store, run)
+        return outcome
 
 
 def _watch(campaign: Campaign, contestants: Sequence[Contestant], options: Options) -> Outcome:
@@ -214,7 +236,13 @@ def _watch(campaign: Campaign, contestants: Sequence[Contestant], options: Optio
         interrupted = True
     finally:
         signal.signal(signal.SIGTERM, previous)
-    _summary(console if sys.stdout.isatty() else Console(width=160, highlight=False), campaign, interrupted)
+    out = console if sys.stdout.isatty() else Console(width=160, highlight=False)
+    _summary(
+        out,
+        campaign,
+        interrupted,
+        "the next night goes on with them" if options.carry else "--resume goes on with them",
+    )
     reopened = sum(one.reopened for one in campaign.memory.rechecked)
     return Outcome(findings=len(campaign.new) + reopened, interrupted=interrupted)
 
@@ -260,7 +288,8 @@ def _share(part: float, whole: float) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "-"
 
 
-def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
+def _summary(console: Console, campaign: Campaign, interrupted: bool, wait: str) -> None:
+    """`wait`: when those suspects are looked at that wait."""
     state = campaign.state
     head = "stopped" if interrupted else "done"
     campaign.doing = head
@@ -274,7 +303,7 @@ def _summary(console: Console, campaign: Campaign, interrupted: bool) -> None:
     )
     console.print(
         f"investigated {state.investigated} suspects: vanished {state.vanished}, flaky {state.flaky}; "
-        f"{state.waiting} wait (--resume goes on with them), no room for {state.left_out}; "
+        f"{state.waiting} wait ({wait}), no room for {state.left_out}; "
         f"looked at {state.peeked} explained ones without what explains them: {state.unveiled} showed all the same"
     )
     console.print(
