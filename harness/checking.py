@@ -11,10 +11,13 @@ from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 from rich.console import Console
 from rich.text import Text
 
+from .archive.cases import InputError
+from .archive.text import CaseError
 from .contest.pool import Pool
 from .corpus.checking import Row, check, place, results, run
 from .corpus.checking import choose as choose_cases
 from .corpus.results import baseline, save
+from .corpus.shelf import Shelved
 from .ending import COULD_NOT_RUN
 from .files import write
 from .judge.machine import page
@@ -101,6 +104,24 @@ def show(rows: Sequence[Row], out: Console) -> None:
             out.print(Text(line), soft_wrap=True)
 
 
+def _chosen(corpus: str, wanted: Sequence[str]) -> tuple[list[Shelved], int]:
+    """The cases that can be read, and how many words name none; of those it is told why. Raises where none can."""
+    if not wanted:
+        return choose_cases(corpus, ()), 0
+    found: dict[str, Shelved] = {}
+    unread: list[InputError | CaseError] = []
+    for word in wanted:
+        try:
+            found |= {one.path: one for one in choose_cases(corpus, (word,))}
+        except (InputError, CaseError) as error:
+            unread.append(error)
+    if not found:
+        raise unread[0]
+    for one in unread:
+        click.echo(f"tarbiter: {one}", err=True)
+    return list(found.values()), len(unread)
+
+
 @click.command("check")
 @click.argument("cases", nargs=-1, metavar="[CASE]...")
 @WITH
@@ -137,7 +158,7 @@ def check_command(
     """
     corpus = place(corpus)
     root = root or os.path.join(corpus, "results")
-    shelved = choose_cases(corpus, cases)
+    shelved, unread = _chosen(corpus, cases)
     contestants = choose(names, targets, least=1)
     with Pool(contestants, cells=min(cells or os.cpu_count() or 1, len(shelved))) as pool:
         if record:
@@ -149,7 +170,7 @@ def check_command(
                     before = baseline(root, one.name, one.version)
                     made = {**(before.cases if before and before.version == one.version else {}), **made}
                 click.echo(save(root, results(pool, one, made)))
-            return
+            sys.exit(COULD_NOT_RUN if unread else 0)
         rows = check(pool, contestants, shelved, root)
     if xml:
         write(xml, junit(rows))
@@ -160,5 +181,6 @@ def check_command(
     faults = [row for row in rows if row.status == "harness-fault"]
     if faults:
         click.echo(f"tarbiter: {len(faults)} could not be run: {'; '.join(faults[0].detail)}", err=True)
+    if faults or unread:
         sys.exit(COULD_NOT_RUN)
     sys.exit(CHANGED if any(row.bad for row in rows) else 0)

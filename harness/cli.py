@@ -267,7 +267,9 @@ def fuzz_command(
         chosen_seed = seed if seed is not None else int.from_bytes(os.urandom(4))
         where = output or os.path.join("runs", f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-seed{chosen_seed}")
         outcome = session.start(where, chosen_seed, chosen, options)
-    sys.exit(INTERRUPTED if outcome.interrupted else DIFFERS if outcome.findings else 0)
+    # What was named and could not be read was not looked at, whatever was found.
+    code = COULD_NOT_RUN if outcome.unread else DIFFERS if outcome.findings else 0
+    sys.exit(INTERRUPTED if outcome.interrupted else code)
 
 
 @main.command()

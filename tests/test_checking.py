@@ -219,3 +219,15 @@ def test_without_the_option_nothing_is_added_or_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_a_bad_case_does_not_end_the_others(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("part = [")
+    words = ("no/such-case", "types/file-with-trailing-slash", str(bad), "--with", "extractor-compat")
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(main, ["check", *words])
+    assert done.exit_code == 2
+    assert "extractor-compat" in done.stdout
+    assert "1 cases" in done.stdout
+    assert "no/such-case: is no case" in done.stderr
+    assert f"{bad}:1: not TOML" in done.stderr

@@ -28,6 +28,8 @@ class Seeds(msgspec.Struct, frozen=True, kw_only=True):
     parents: tuple[Parent, ...]
     names: tuple[str, ...]
     left_out: tuple[str, ...]
+    unread: tuple[str, ...] = ()
+    """What was named itself and cannot be read, with the reasons."""
 
 
 def files(paths: Sequence[str]) -> list[str]:
@@ -47,20 +49,23 @@ def files(paths: Sequence[str]) -> list[str]:
 def gather(paths: Sequence[str]) -> Seeds:
     """The seeds at `paths`. What cannot be read below a directory is left out, and told.
 
-    Raises InputError or CaseError for a file that is named itself.
+    A file that is named itself and cannot be read is told apart. Raises its InputError or CaseError where nothing
+    is left to begin with.
     Compression of an archive is taken off; a case keeps its layers, its world and its schedule.
     """
     parents: list[Parent] = []
     names: list[str] = []
     left_out: list[str] = []
+    unread: list[InputError | CaseError] = []
     taken: set[bytes] = set()
     for file in files(paths):
         try:
             case = _case(file)
         except (InputError, CaseError) as error:
             if file in paths:
-                raise
-            left_out.append(str(error))
+                unread.append(error)
+            else:
+                left_out.append(str(error))
             continue
         data, kept = bytes_of(case), pack(bare(case))
         reason = _reason(len(data), kept in taken, len(parents))
@@ -71,7 +76,11 @@ def gather(paths: Sequence[str]) -> Seeds:
         name = f"{file} {hashlib.blake2b(data, digest_size=16).hexdigest()}"
         names.append(name)
         parents.append(Parent(packed=kept, label=f"seed:{file}", worth=SEED_WORTH))
-    return Seeds(parents=tuple(parents), names=tuple(names), left_out=tuple(left_out))
+    if unread and not parents:
+        raise unread[0]
+    return Seeds(
+        parents=tuple(parents), names=tuple(names), left_out=tuple(left_out), unread=tuple(map(str, unread))
+    )
 
 
 def _case(file: str) -> Case:

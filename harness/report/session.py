@@ -69,6 +69,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     findings: int
     interrupted: bool
+    unread: int = 0
+    """Seeds that were named and could not be read."""
 
 
 class UnhealthyError(RunError):
@@ -80,6 +82,8 @@ def start(path: str, seed: int, contestants: Sequence[Contestant], options: Opti
     seeds = gather(options.seeds)
     for line in told(seeds.left_out):
         Console(stderr=True, highlight=False).print(f"no seed: {line}", style="dim", markup=False)
+    for line in seeds.unread:
+        Console(stderr=True, highlight=False).print(f"tarbiter: {line}", markup=False, soft_wrap=True)
     with _pool(contestants, options) as pool:
         _healthy(pool, path)
         asked = Asked(
@@ -97,7 +101,8 @@ def start(path: str, seed: int, contestants: Sequence[Contestant], options: Opti
         if options.carry:
             _go_on(run, contestants, options)
         run.checkpoint()  # so that a run that is killed now is resumed with what it began with
-        return _session(pool, run, contestants, options)
+        outcome = _session(pool, run, contestants, options)
+        return msgspec.structs.replace(outcome, unread=len(seeds.unread))
 
 
 def _go_on(run: Run, contestants: Sequence[Contestant], options: Options) -> None:

@@ -73,6 +73,19 @@ def test_what_is_named_must_be_there(tmp_path: Path, name: str) -> None:
         gather([str(tmp_path / "empty")])
 
 
+def test_a_bad_seed_does_not_end_the_others(tmp_path: Path, folder: Path) -> None:
+    crash, none = tmp_path / "crash", tmp_path / "none.tar"
+    crash.write_bytes(bytes(range(100)))
+    arguments = ["--with", "extractor-compat,tarfile-fully-trusted", "--seeds", str(folder), "--seeds", str(crash)]
+    result = CliRunner().invoke(
+        main, ["fuzz", "--cases", "1", "--seed", "1", "-o", str(tmp_path / "run"), *arguments, "--seeds", str(none)]
+    )
+    assert result.exit_code == 2
+    assert f"tarbiter: {crash}: no tar archive" in result.stderr
+    assert f"tarbiter: {none}: no such file" in result.stderr
+    assert (tmp_path / "run").is_dir()
+
+
 def test_seeds_come_first_as_they_are_then_their_children(folder: Path) -> None:
     seeds = gather([str(folder)])
     proposed = Search(3, seeds.parents, given=2).propose(0, 40)
