@@ -190,7 +190,11 @@ def inspect(archive: str, everything: bool, colour: bool | None) -> None:
 @TARGET
 @FACET
 @click.option("-o", "--output", metavar="DIR", help="Directory of the run; default: runs/DATE-seedN.")
-@click.option("--resume", metavar="DIR", help="Go on with a run that was stopped, with its seed and contestants.")
+@click.option(
+    "--resume",
+    metavar="DIR",
+    help="Go on with a run that was stopped, with its seed and contestants; they need not be named.",
+)
 @click.option(
     "--store", default="", metavar="DIR", help="Remember findings here: only what no earlier run saw is new."
 )

@@ -173,7 +173,7 @@ def compare_command(
         if output is not None:
             again = Called.of(contestants, backend=pool.backend)
             words = _options(facets, world_file, schedule, cwd, uid)
-            replays = [again.line("compare", _anywhere(one.loaded.path), *words) for one in entries]
+            replays = [_replay(again, one.loaded.path, words) for one in entries]
             views = list(map(_input, entries, results, replays))
             output.write(comparison.page(views, environment(pool.backend, pool.arena)))
         asked = named(contestants, names)
@@ -199,9 +199,9 @@ def _uncompared(results: Sequence[Compared]) -> Verdict:
     return Verdict(reasons=tuple(reasons.values()))
 
 
-def _anywhere(path: str) -> str:
-    """The name of an input in every directory; standard input has none but `-`."""
-    return path if path == "-" else os.path.abspath(path)
+def _replay(called: Called, path: str, words: Sequence[str]) -> str:
+    """The line that compares an input again; empty for standard input, which is gone then."""
+    return "" if path == "-" else called.line("compare", os.path.abspath(path), *words)
 
 
 def _options(
@@ -210,7 +210,7 @@ def _options(
     """The words of a command line for those options of `compare` that matter to what it says."""
     options = {
         "--facet": ",".join(facets) if facets != STRONG else None,
-        "--world": None if world_file is None else _anywhere(path_of(world_file)),
+        "--world": None if world_file is None else os.path.abspath(path_of(world_file)),
         "--schedule": schedule,
         "--cwd": cwd,
         "--uid": uid,

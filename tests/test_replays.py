@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -23,6 +24,8 @@ from harness.archive.recipe import Member, Recipe
 from harness.archive.text import dumps
 from harness.cli import main
 from harness.contest.replay import Called, command, quoted
+from harness.report.markdown import summary
+from harness.report.sources import gather
 
 LINE = re.compile(r"(?:cd \S[^&]* && )?tarbiter (?:compare|check|triage) [^\n]*")
 
@@ -172,6 +175,37 @@ def test_a_run_whose_directory_is_gone_says_so(project: Project, campaign: str, 
     (where / "run.json").write_text(json.dumps(asked))
     done = project.run("fuzz", "--resume", where, "--cases", "1")
     assert (done.exit_code, f"{tmp_path}/gone, which cannot be entered" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("source", ["run", "store"])
+def test_what_is_withheld_is_shown_by_its_line(project: Project, campaign: str, source: str) -> None:
+    assert campaign
+    report = gather(str(project.folder / source))
+    row = report.findings[0]
+    escape = msgspec.structs.replace(row.finding, invariant="contained")
+    secret = msgspec.structs.replace(report, findings=(msgspec.structs.replace(row, finding=escape),))
+    (line,) = lines(summary(secret))
+    done = shell(line.strip("`"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{row.finding.id} (new)" in done.stdout
+
+
+@pytest.mark.parametrize("source", ["run", "store"])
+def test_an_id_that_is_none_leads_to_those_there_are(project: Project, campaign: str, source: str) -> None:
+    assert campaign
+    missing = project.run("triage", "show", "zz", "--store", project.folder / source)
+    (line,) = re.findall("`(.*)`", missing.stderr)
+    done = shell(line)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(row["id"] in done.stdout for row in rows(project))
+
+
+def test_what_came_on_standard_input_has_no_line(tmp_path: Path) -> None:
+    words = ["compare", "-", "--with", "extractor-compat,tarfile-fully-trusted", "--html", str(tmp_path / "x.html")]
+    assert CliRunner().invoke(main, words, input=bytes(1024)).exit_code == 0
+    page = (tmp_path / "x.html").read_text()
+    assert lines(page) == []
+    assert "came on standard input" in page
 
 
 def test_a_page_of_a_comparison_says_how_it_was_made(project: Project, tmp_path: Path) -> None:

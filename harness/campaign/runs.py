@@ -24,7 +24,7 @@ import msgspec
 
 from ..archive.text import dumps
 from ..contest.observation import Observation
-from ..contest.replay import Called
+from ..contest.replay import Called, command
 from ..files import FileError, sweep, write
 from ..generate.recipes import Generated
 from ..judge.compare import Divergence
@@ -345,7 +345,7 @@ class Run:
         return RunError(
             self.path,
             f"{what} cannot be written: {_reason(error)}; nothing before it is lost: set that right, then go on "
-            f"with --resume {self.path}",
+            f"with `{command('fuzz', '--resume', os.path.abspath(self.path), '--minutes', '10')}`",
         )
 
     def close(self) -> None:

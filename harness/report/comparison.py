@@ -59,7 +59,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     divergence: Divergence
     observations: tuple[Observation, ...]
     replay: str = ""
-    """The line of shell that compares it again."""
+    """The line of shell that compares it again; empty: the archive came on standard input."""
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
