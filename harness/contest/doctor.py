@@ -53,7 +53,7 @@ class Check(msgspec.Struct, frozen=True):
     known: bool = False
 
 
-LIMITS = Limits(disk=128 << 20, together=192 << 20)
+LIMITS = Limits(disk=64 << 20, together=96 << 20)
 """Those of the cells that are tried: filling what campaigns allow would prove no more, and take longer."""
 
 _FILL = """
