@@ -7,21 +7,24 @@ import sys
 from collections.abc import Sequence
 
 import click
-from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from rich.console import Console
 from rich.text import Text
 
 from .archive.cases import InputError
 from .archive.text import CaseError
+from .campaign import health
 from .contest.pool import Pool
+from .contest.registry import Contestant
 from .corpus.checking import Row, check, place, results, run
 from .corpus.checking import choose as choose_cases
 from .corpus.results import baseline, save
 from .corpus.shelf import Shelved
-from .ending import COULD_NOT_RUN
+from .ending import COULD_NOT_RUN, ended
 from .files import write
+from .judge.answered import Tally, Verdict, verdict
 from .judge.machine import page
-from .options import JOBS, TARGET, WITH, choose
+from .options import JOBS, TARGET, WITH, choose, named
 from .report.console import plain
 
 CHANGED = 1
@@ -59,8 +62,17 @@ def tell(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def junit(rows: Sequence[Row]) -> bytes:
-    """A suite for each contestant, a test for each case."""
+def scored(rows: Sequence[Row], contestants: Sequence[Contestant], names: Sequence[str]) -> Verdict:
+    """Whether each contestant was judged: on no case, and there is nothing to say of it."""
+    found = {one.name: Tally(version=one.version) for one in contestants}
+    for row in rows:
+        said = "\n".join(row.detail)
+        found[row.contestant].count("unavailable" if row.mark == "not-run" else row.status, said=said)
+    return verdict(found, named=named(contestants, names), least=1)
+
+
+def junit(rows: Sequence[Row], unfit: Sequence[health.Unfit] = ()) -> bytes:
+    """A suite for each contestant, a test for each case; of who failed on the baseline that alone."""
     suites = JUnitXml("tarbiter check")
     for contestant in dict.fromkeys((row.contestant, row.version) for row in rows):
         suite = TestSuite(f"{contestant[0]} {contestant[1]}".strip())
@@ -76,6 +88,14 @@ def junit(rows: Sequence[Row]) -> bytes:
             elif row.mark == "not-run":
                 case.result = [Skipped("; ".join(said))]
             suite.add_testcase(case)
+        suites.add_testsuite(suite)
+    for one in unfit:
+        suite = TestSuite(f"{one.contestant} {one.version}".strip())
+        case = TestCase("baseline", f"tarbiter.{one.contestant}", 0)
+        error = Error("does not extract an ordinary archive: nothing of it was judged", "baseline")
+        error.text = "\n".join(map(plain, one.lines))
+        case.result = [error]
+        suite.add_testcase(case)
         suites.add_testsuite(suite)
     suites.update_statistics()  # type: ignore[no-untyped-call]  # the library's own types stop here
     xml: bytes = suites.tostring()  # type: ignore[no-untyped-call]
@@ -97,6 +117,8 @@ def show(rows: Sequence[Row], out: Console) -> None:
                 f": {len(mine)} cases, {counts}; {since}: ",
                 (f"{len(bad)} to look at", "bold red")
                 if bad
+                else ("nothing was judged", "bold red")
+                if marks["not-run"] == len(mine)
                 else ("as it was" if against else "all is well", "green"),
             )
         )
@@ -146,7 +168,8 @@ def check_command(
     """Run cases of the corpus (files, topic/name or a topic; default: all) and say what changed since recorded.
 
     A contestant is held against the results of its own version, or else of the newest recorded one. What was
-    never recorded is judged by what the case expects. With a --target and nothing else, only that one runs.
+    never recorded is judged by what the case expects. With a --target and nothing else, only that one runs. First
+    of all each extracts an ordinary archive: who does not is told, and not judged.
 
     \b
     tarbiter check                                                everybody of the first ring
@@ -154,26 +177,31 @@ def check_command(
     tarbiter check links --with tarfile-data,node-tar
     tarbiter check --record --with gnu-tar
 
-    Exit code: 0 all as recorded (or as expected), 1 something is not, 2 could not run.
+    Exit code: 0 all as recorded (or as expected), 1 something is not, 2 could not run, or somebody was not judged.
     """
     corpus = place(corpus)
     root = root or os.path.join(corpus, "results")
     shelved, unread = _chosen(corpus, cases)
     contestants = choose(names, targets, least=1)
     with Pool(contestants, cells=min(cells or os.cpu_count() or 1, len(shelved))) as pool:
+        unfit = health.baseline(pool, (one.name for one in contestants))
+        fit = tuple(one for one in contestants if one.name not in unfit)
+        came = health.on_baseline(unfit, named(contestants, names))
+        if not fit:
+            came &= Verdict(reasons=("nothing was judged: nobody extracts an ordinary archive",))
         if record:
-            found = run(pool, contestants, shelved, twice=True)
-            for one in contestants:
+            found = run(pool, fit, shelved, twice=True)
+            for one in fit:
                 made = found[one.name]
                 if cases:
                     # The others stay as they were recorded; a whole run forgets cases that are gone.
                     before = baseline(root, one.name, one.version)
                     made = {**(before.cases if before and before.version == one.version else {}), **made}
                 click.echo(save(root, results(pool, one, made)))
-            sys.exit(COULD_NOT_RUN if unread else 0)
-        rows = check(pool, contestants, shelved, root)
+            sys.exit(ended(came, COULD_NOT_RUN if unread else 0))
+        rows = check(pool, fit, shelved, root) if fit else []
     if xml:
-        write(xml, junit(rows))
+        write(xml, junit(rows, tuple(unfit.values())))
     if as_json:
         click.echo(page(rows))
     else:
@@ -181,6 +209,7 @@ def check_command(
     faults = [row for row in rows if row.status == "harness-fault"]
     if faults:
         click.echo(f"tarbiter: {len(faults)} could not be run: {'; '.join(faults[0].detail)}", err=True)
-    if faults or unread:
-        sys.exit(COULD_NOT_RUN)
-    sys.exit(CHANGED if any(row.bad for row in rows) else 0)
+    if fit:
+        came &= scored(rows, fit, names)
+    code = COULD_NOT_RUN if faults or unread else CHANGED if any(row.bad for row in rows) else 0
+    sys.exit(ended(came, code))

@@ -35,6 +35,7 @@ from .contest.registry import Contestant, RegistryError, everyone
 from .contest.sandbox import SandboxError
 from .corpus.checking import path_of
 from .curating import corpus
+from .ending import ended
 from .files import FileError, write
 from .generating import features_command, generate_command
 from .guard import COULD_NOT_RUN, INTERRUPTED, verdicts_kept
@@ -42,7 +43,7 @@ from .installing import install_command, try_command
 from .judge.ledger import Ledger, LedgerError
 from .judge.machine import page
 from .nightly import nightly_command
-from .options import FACET, JOBS, TARGET, WITH, choose
+from .options import FACET, JOBS, TARGET, WITH, choose, named
 from .rechecking import recheck_command
 from .report import session
 from .report.console import STYLES
@@ -245,7 +246,7 @@ def fuzz_command(
     tarbiter fuzz --minutes 240 --store .tarbiter --ledger corpus/ledger.toml
     tarbiter fuzz --minutes 10 --seeds corpus/links --seeds release.tar.gz
 
-    Exit code: 0 nothing new differs, 1 new findings, 2 could not run, 130 Ctrl-C.
+    Exit code: 0 nothing new differs, 1 new findings, 2 could not run or not enough answered, 130 Ctrl-C.
     """
     if cases is None and minutes is None:
         _fail("say where to stop: --cases or --minutes")
@@ -270,10 +271,11 @@ def fuzz_command(
         chosen = choose(names, targets)
         chosen_seed = seed if seed is not None else int.from_bytes(os.urandom(4))
         where = output or os.path.join("runs", f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-seed{chosen_seed}")
-        outcome = session.start(where, chosen_seed, chosen, options)
+        asked = msgspec.structs.replace(options, named=named(chosen, names))
+        outcome = session.start(where, chosen_seed, chosen, asked)
     # What was named and could not be read was not looked at, whatever was found.
     code = COULD_NOT_RUN if outcome.unread else DIFFERS if outcome.findings else 0
-    sys.exit(INTERRUPTED if outcome.interrupted else code)
+    sys.exit(INTERRUPTED if outcome.interrupted else ended(outcome.answers, code))
 
 
 @main.command()

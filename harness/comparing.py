@@ -22,7 +22,7 @@ from .campaign.runs import environment
 from .contest.decompressing import left_out, unable
 from .contest.observation import Job, Observation
 from .contest.pool import Pool
-from .contest.registry import Contestant
+from .contest.registry import YOURS, Contestant
 from .contest.replay import Called
 from .corpus.checking import path_of, paths_of
 from .ending import ended
@@ -177,11 +177,16 @@ def compare_command(
             views = list(map(_input, entries, results, replays))
             output.write(comparison.page(views, environment(pool.backend, pool.arena)))
         asked = named(contestants, names)
-        # Who extracted nothing at all may be unable to: then its refusals are none.
-        idle = [
-            name for name in sorted(asked) if counts[name].answered and not counts[name].statuses.get("extracted")
+        # A command that nobody knows may be wrong altogether, and who extracted nothing unable to: then neither its
+        # refusals nor what it left is a reading of these archives.
+        doubtful = [
+            one.name
+            for one in contestants
+            if one.name in asked
+            and counts[one.name].answered
+            and (one.ecosystem == YOURS or not counts[one.name].statuses.get("extracted"))
         ]
-        verdict = answers(counts, named=asked) & on_baseline(baseline(pool, idle), asked)
+        verdict = answers(counts, named=asked) & on_baseline(baseline(pool, doubtful), asked)
     if as_json:
         click.echo(page(results))
     parted = any(one.divergence.parted for one in results)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 
 import click
@@ -11,15 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from .archive.cases import InputError
+from .campaign.health import baseline, on_baseline
 from .checking import CORPUS, RESULTS, console
 from .contest.pool import Pool
 from .corpus import checking
 from .corpus.results import Results, base, everything
 from .corpus.scorecard import Card, Score
 from .corpus.site import Site, render, site
+from .ending import COULD_NOT_RUN, ended
 from .files import write
+from .judge.answered import Tally, Verdict, verdict
 from .judge.machine import page
-from .options import JOBS, TARGET, WITH, choose
+from .options import JOBS, TARGET, WITH, choose, named
 
 
 def save_site(whole: Site, folder: str) -> int:
@@ -61,6 +65,16 @@ def _recorded(root: str, names: Sequence[str]) -> list[Results]:
     return found
 
 
+def _scored(found: Sequence[Results], named: Collection[str]) -> Verdict:
+    """Whether each contestant was scored on some case."""
+    counts = {one.contestant: Tally(version=one.version) for one in found}
+    for one in found:
+        for case in one.cases.values():
+            status = "unavailable" if case.mark == "not-run" else case.status
+            counts[one.contestant].count(status, said="\n".join(case.detail))
+    return verdict(counts, named=named, least=1)
+
+
 @click.command("conformance")
 @WITH
 @TARGET
@@ -90,11 +104,12 @@ def conformance_command(
     tarbiter conformance --with tar-fs@3.1.1,tar-fs --html scorecard
     tarbiter conformance --recorded --html scorecard        from corpus/results, nothing is run
 
-    Exit code: 0 scored, 2 could not run.
+    Exit code: 0 scored, 2 could not run, or somebody could not be scored (told, and left out).
     """
     corpus = checking.place(corpus)
     root = root or os.path.join(corpus, "results")
     shelved = checking.choose(corpus, ())
+    came = Verdict()
     if recorded:
         if targets:
             raise click.UsageError("--recorded runs nothing: leave out --target")
@@ -102,8 +117,14 @@ def conformance_command(
     else:
         contestants = choose(names, targets, least=1)
         with Pool(contestants, cells=min(cells or os.cpu_count() or 1, len(shelved))) as pool:
-            made = checking.run(pool, contestants, shelved)
-            found = [checking.results(pool, one, made[one.name]) for one in contestants]
+            unfit = baseline(pool, (one.name for one in contestants))
+            fit = tuple(one for one in contestants if one.name not in unfit)
+            came = on_baseline(unfit, named(contestants, names))
+            if not fit:
+                sys.exit(ended(came, COULD_NOT_RUN))
+            made = checking.run(pool, fit, shelved)
+            found = [checking.results(pool, one, made[one.name]) for one in fit]
+        came &= _scored(found, named(contestants, names))
     whole = site(found, shelved)
     if folder is not None:
         count = save_site(whole, folder)
@@ -113,3 +134,4 @@ def conformance_command(
     else:
         topics = sorted({topic for one in whole.cards for topic in one.topics})
         console().print(table(whole.cards, topics))
+    sys.exit(ended(came, 0))

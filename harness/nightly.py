@@ -8,11 +8,11 @@ import time
 
 import click
 
-from .ending import INTERRUPTED
+from .ending import INTERRUPTED, ended
 from .files import FileError, writable_folder
 from .judge.facets import STRONG
 from .judge.ledger import Ledger
-from .options import JOBS, TARGET, WITH, choose
+from .options import JOBS, TARGET, WITH, choose, named
 from .report import session
 from .report.sources import gather
 from .reporting import ISSUE, ISSUE_TITLE, save_all
@@ -67,7 +67,7 @@ def nightly_command(
     tarbiter nightly --minutes 240
     tarbiter nightly --minutes 240 --ledger corpus/ledger.toml --reports /srv/www/tarbiter
 
-    Exit code: 0 nothing new, 1 new findings, 2 could not run, 130 stopped.
+    Exit code: 0 nothing new, 1 new findings, 2 could not run or not enough answered, 130 stopped.
     """
     began = time.monotonic()
     accepted = Ledger.load(ledger) if ledger else None
@@ -85,11 +85,13 @@ def nightly_command(
         sample=1 if names else session.SAMPLE,
         ask=not names,
         carry=True,
+        named=named(chosen, names),
     )
     outcome = session.start(where, chosen_seed, chosen, options)
     report = gather(store, Ledger.load(ledger) if ledger else None)
     for file in save_all(report, reports):
         click.echo(file)
     news = len(report.news)
-    click.echo(f"{news} new findings: {reports}/report.html" if news else "nothing new")
-    sys.exit(INTERRUPTED if outcome.interrupted else NEWS if news else 0)
+    if news or outcome.answers.compared:
+        click.echo(f"{news} new findings: {reports}/report.html" if news else "nothing new")
+    sys.exit(INTERRUPTED if outcome.interrupted else ended(outcome.answers, NEWS if news else 0))

@@ -20,7 +20,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="your extractor, with {archive} and {dest}: one test for each case of the corpus",
     )
     group.addoption(
-        "--tarbiter-with", action="append", default=[], metavar="NAME", help="a contestant that tarbiter knows"
+        "--tarbiter-with",
+        action="append",
+        default=[],
+        metavar="NAME,...",
+        help="contestants that tarbiter knows; `default` and `all` are those that are installed",
     )
     group.addoption(
         "--tarbiter-corpus", default="", metavar="DIR", help="the corpus; default: the one tarbiter has"
@@ -34,8 +38,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and count the answers of contestants where there are to be some."""
     config.addinivalue_line("markers", "tarbiter: a case of the tarbiter corpus, run through an extractor")
+    if config.getoption("--tarbiter-target") or config.getoption("--tarbiter-with"):
+        from .items import Answers  # noqa: PLC0415  # see above
+
+        config.pluginmanager.register(Answers(), "tarbiter-answers")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 import click
 
+from .ending import ended
 from .files import FileError, write, write_all
+from .judge.answered import Verdict
 from .judge.ledger import Ledger
 from .judge.machine import page
 from .report.junit import junit
@@ -84,12 +87,21 @@ def report_command(source: str, form: str, as_json: bool, output: str, folder: s
     tarbiter report --all reports --ledger corpus/ledger.toml
     tarbiter report --json | jq '.findings[] | select(.news)'
 
-    Exit code: 0 reported, 2 could not.
+    Exit code: 0 reported, 2 could not, or in the latest run too few contestants answered (reported all the same).
     """
     report = gather(source, Ledger.load(ledger) if ledger else None)
     if folder is not None:
         for path in save_all(report, folder):
             click.echo(path)
-        return
+        sys.exit(ended(_answers(report), 0))
     data = FORMATS["json" if as_json else form].draw(report)
     write(output, data, parents=True)
+    sys.exit(ended(_answers(report), 0))
+
+
+def _answers(report: Report) -> Verdict:
+    """Whether the latest run compared anything: what is new is what it found."""
+    if not report.runs:
+        return Verdict(reasons=("there was no run yet: nothing was compared",))
+    last = report.runs[-1]
+    return Verdict(reasons=last.uncompared, absent=last.absent)

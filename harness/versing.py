@@ -17,15 +17,16 @@ from rich.markup import escape
 
 from .archive.text import loads
 from .campaign.aspects import Aspect, Pair
-from .campaign.health import WITNESSES, check
+from .campaign.health import WITNESSES, baseline, check, on_baseline
 from .campaign.runs import RunError, environment
 from .campaign.versus import LIMITS, Change, Progress, Versus, chain, grouped
 from .contest.building import BuildError, install
 from .contest.observation import Observation
 from .contest.pool import Pool
 from .contest.registry import Contestant, RegistryError, available, known, target
-from .ending import INTERRUPTED
+from .ending import COULD_NOT_RUN, INTERRUPTED, ended
 from .files import writable_folder, write
+from .judge.answered import verdict
 from .judge.facets import Difference, differences
 from .judge.machine import page
 from .judge.wording import telling
@@ -206,6 +207,9 @@ def versus_command(
         faults = [f"{one.name}: {one.fault}" for one in check(pool) if one.fault]
         if faults:
             raise RunError("versus", f"the health check failed, so nothing was run: {'; '.join(faults)}")
+        unfit = on_baseline(baseline(pool, names), names)
+        if not unfit.compared:
+            sys.exit(ended(unfit, COULD_NOT_RUN))
         seconds = minutes * 60 if minutes is not None else None if cases is not None else MINUTES * 60
         console = Console(stderr=True, highlight=False)
         run = Versus(pool, chain(names), seed, guided=guided)
@@ -223,7 +227,8 @@ def versus_command(
         click.echo(page(found), nl=False)
     else:
         show(Console(width=None if sys.stdout.isatty() else 120, highlight=False), found)
-    sys.exit(INTERRUPTED if interrupted else DIFFERS if run.changes else 0)
+    answers = verdict(run.answers, named=names)
+    sys.exit(INTERRUPTED if interrupted else ended(answers, DIFFERS if run.changes else 0))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from ..contest.listing import UNUSED
 from ..contest.observation import Job, Observation
 from ..contest.pool import EndedError, Pool
 from ..generate.recipes import Generated
+from ..judge.answered import Tally, count
 from ..judge.compare import compare
 from ..judge.invariants import NO_SILENT_LOSS
 from ..triage.investigate import Finding, investigate
@@ -111,6 +112,8 @@ class Campaign:
         self.sample = sample
         self.state = run.state
         self.statuses = Counter(run.state.statuses)
+        for name in self.contestants:
+            run.state.answers.setdefault(name, Tally())
         self.new: list[Kept] = []
         """The findings of this session that nobody knew, in the order they came, without cases and observations."""
         self.doing = "running"
@@ -294,6 +297,7 @@ class Campaign:
         self.state.cases += 1
         self.state.next_index = generated.index + 1
         self.statuses.update(o.status for o in trial.observations)
+        count(self.state.answers, trial.observations)
         for one in seen:
             if one.status == "harness-fault":
                 self.run.fault(generated, one)
@@ -377,4 +381,4 @@ class Campaign:
             waiting=folded(self.suspects.waiting),
         )
         self.run.checkpoint()
-        self.memory.progress(self.state.cases, self.state.seconds)
+        self.memory.progress(self.state.cases, self.state.seconds, self.state.answers)

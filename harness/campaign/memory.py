@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..contest.pool import EndedError, Pool
 from ..contest.registry import Contestant
+from ..judge.answered import Tally
 from ..judge.ledger import Ledger
 from .reopening import Rechecked, recheck
 from .runs import Kept, Run
@@ -39,10 +40,10 @@ class Memory:
         self.counts[what] += 1
         return what
 
-    def progress(self, cases: int, seconds: float) -> None:
-        """Write down how far the run came. Raises StoreError."""
+    def progress(self, cases: int, seconds: float, answers: Mapping[str, Tally]) -> None:
+        """Write down how far the run came, and what contestants did. Raises StoreError."""
         if self._store is not None:
-            self._store.progress(self._number, cases, seconds)
+            self._store.progress(self._number, cases, seconds, answers)
 
     def _settled(self, entry: Entry, versions: dict[str, str]) -> bool:
         kept = entry.kept

@@ -75,6 +75,7 @@ class Recorded:
                 cases=self._state.cases,
                 seconds=self._state.seconds,
                 asked=self._asked,
+                answers=self._state.answers,
             ),
         )
 

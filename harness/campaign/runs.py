@@ -27,6 +27,7 @@ from ..contest.observation import Observation
 from ..contest.replay import Called, command
 from ..files import FileError, sweep, write
 from ..generate.recipes import Generated
+from ..judge.answered import Tally
 from ..judge.compare import Divergence
 from ..judge.facets import STRONG
 from ..judge.machine import Plain, line, page, plain
@@ -67,6 +68,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Contestants outside the worker see what is new, and one case in so many; 0: an older run did not say."""
     ask: bool = False
     """Whether all installed contestants are asked about what is new."""
+    named: tuple[str, ...] = ()
+    """Contestants that were asked for themselves: each of them has to answer."""
 
 
 FAULTS = 8
@@ -115,6 +118,8 @@ class State(msgspec.Struct, kw_only=True):
     extracted_by_all: int = 0
     statuses: dict[str, int] = msgspec.field(default_factory=dict)
     """Observations by status, over all contestants."""
+    answers: dict[str, Tally] = msgspec.field(default_factory=dict)
+    """What each contestant did, and why it did not answer the first time that it did not."""
     faults: list[Fault] = msgspec.field(default_factory=list)
     """The first cases on which our own side failed: `faults/INDEX.toml`."""
     seconds: float = 0.0

@@ -16,7 +16,7 @@ import os
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -24,6 +24,7 @@ import msgspec
 from ..contest.observation import Observation
 from ..contest.replay import command
 from ..files import FileError, write
+from ..judge.answered import Tally
 from .runs import Asked, Kept, RunError, brief
 
 NEW, ACCEPTED, PROMOTED, DISMISSED = STATUSES = ("new", "accepted", "promoted", "dismissed")
@@ -50,6 +51,7 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     "ALTER TABLE findings ADD COLUMN answers BLOB",
+    "ALTER TABLE runs ADD COLUMN tallies BLOB",
 )
 """From each schema version to the next; the version stands in SQLite's user_version."""
 
@@ -99,6 +101,8 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     cases: int
     seconds: float
     asked: Asked
+    answers: dict[str, Tally] = {}
+    """What each contestant did; empty: an older run did not say."""
 
 
 def only(path: str, prefix: str, among: Callable[[], Iterable[Entry]]) -> Entry:
@@ -239,10 +243,13 @@ class Store:
             (number,) = db.execute("SELECT id FROM runs WHERE path = ?", (where,)).fetchone()
         return int(number)
 
-    def progress(self, run: int, cases: int, seconds: float) -> None:
-        """Write down how far a run came."""
+    def progress(self, run: int, cases: int, seconds: float, answers: Mapping[str, Tally] | None = None) -> None:
+        """Write down how far a run came, and what each contestant did in it."""
+        told = msgspec.msgpack.encode(answers) if answers is not None else None
         with self._transaction() as db:
-            db.execute("UPDATE runs SET cases = ?, seconds = ? WHERE id = ?", (cases, seconds, run))
+            db.execute(
+                "UPDATE runs SET cases = ?, seconds = ?, tallies = ? WHERE id = ?", (cases, seconds, told, run)
+            )
 
     def add(self, kept: Kept, run: int) -> bool:
         """Keep a finding that `run` saw; False when an earlier run had seen it (then only the sighting is new)."""
@@ -272,7 +279,7 @@ class Store:
         """All runs, in the order in which they began."""
         with self._told():
             rows = self._db.execute(
-                "SELECT id, began, path, cases, seconds, asked FROM runs ORDER BY id"
+                "SELECT id, began, path, cases, seconds, asked, tallies FROM runs ORDER BY id"
             ).fetchall()
         return tuple(
             Ran(
@@ -282,8 +289,9 @@ class Store:
                 cases=cases,
                 seconds=seconds,
                 asked=msgspec.msgpack.decode(asked, type=Asked),
+                answers=msgspec.msgpack.decode(answers, type=dict[str, Tally]) if answers else {},
             )
-            for number, began, path, cases, seconds, asked in rows
+            for number, began, path, cases, seconds, asked, answers in rows
         )
 
     def seen(self, finding: str, run: int) -> bool:

@@ -24,6 +24,7 @@ from ..archive.text import dumps
 from ..contest.observation import Job, Observation
 from ..contest.pool import Limits, Pool
 from ..generate.recipes import Generated
+from ..judge.answered import count, tallies
 from ..judge.facets import STRONG, has_tree
 from ..triage.explain import causes
 from ..triage.minimise import Budget, NotInterestingError, minimise
@@ -209,6 +210,8 @@ class Versus:
     ) -> None:
         self.pool, self.pairs, self.seed, self.tell = pool, tuple(pairs), seed, tell
         self.contestants = tuple(dict.fromkeys(name for pair in pairs for name in (pair.old, pair.new)))
+        self.answers = tallies(self.contestants)
+        """What each contestant did in this session, and why it did not answer."""
         self.changes = list(changes)
         self.state = progress or Progress()
         self.left = left or Left()
@@ -319,6 +322,7 @@ class Versus:
     def _count(self, generated: Generated, trial: Trial) -> None:
         self.state.cases += 1
         self.state.next_index = generated.index + 1
+        count(self.answers, trial.observations)
         for one in trial.observations:
             row = self.state.statuses.setdefault(one.contestant, {})
             row[one.status] = row.get(one.status, 0) + 1

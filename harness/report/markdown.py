@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from ..contest.replay import command
 from ..judge.wording import telling
 from .console import plain
-from .record import Report, Row
+from .record import Report, Row, RunRow
 
 SHOWN = 20
 """Findings that are told in full; the page has them all."""
@@ -71,6 +71,9 @@ def _head(report: Report) -> Iterator[str]:
         took = hours(last.seconds)
         yield ""
         yield f"The latest run began {last.began}: seed {last.seed}, {last.cases} cases in {took}, with {who}."
+        if last.uncompared or last.absent:
+            yield ""
+            yield from _unanswered(last)
     yield ""
     yield "| breaks | new | open | in all |"
     yield "| --- | ---: | ---: | ---: |"
@@ -80,6 +83,15 @@ def _head(report: Report) -> Iterator[str]:
     if report.stale:
         yield ""
         yield f"Stale in the ledger: {', '.join(map(code, report.stale))}."
+
+
+def _unanswered(last: RunRow) -> Iterator[str]:
+    """Why the latest run says nothing, and who left cases unanswered."""
+    for reason in last.uncompared:
+        yield f"**The latest run says nothing**: {code(reason)}"
+    if last.absent:
+        yield ""
+        yield block("\n".join(last.absent))
 
 
 def sensitive(row: Row) -> bool:

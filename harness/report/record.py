@@ -216,6 +216,10 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     """Findings that no earlier run had seen."""
     contestants: dict[str, str]
     environment: dict[str, str]
+    uncompared: tuple[str, ...] = ()
+    """Why it says nothing: too few answered, or not who was named; empty: enough did, or it is not recorded."""
+    absent: tuple[str, ...] = ()
+    """Lines on each contestant that left cases unanswered."""
 
 
 class InvariantRow(msgspec.Struct, frozen=True, kw_only=True):

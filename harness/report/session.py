@@ -18,7 +18,7 @@ from rich.text import Text
 
 from ..campaign import carrying
 from ..campaign.asking import Asking, everybody
-from ..campaign.health import WITNESSES, check
+from ..campaign.health import WITNESSES, baseline, check, on_baseline
 from ..campaign.loop import Bounds, Campaign
 from ..campaign.memory import ACCEPTED, KNOWN, Memory
 from ..campaign.runs import Asked, Kept, Run, RunError, environment
@@ -27,6 +27,7 @@ from ..campaign.store import Store
 from ..contest.pool import Pool
 from ..contest.registry import Contestant, available, target
 from ..contest.replay import Called, command
+from ..judge.answered import Verdict, verdict
 from ..judge.facets import STRONG
 from ..judge.ledger import Ledger
 from .console import plain
@@ -62,6 +63,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Files and directories whose archives and cases are the pool to begin with."""
     carry: bool = False
     """Whether to begin with what the last such run left in the store, and to leave there what this one learned."""
+    named: frozenset[str] = frozenset()
+    """Contestants that were asked for themselves: without one of them a run says nothing."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +74,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool
     unread: int = 0
     """Seeds that were named and could not be read."""
+    answers: Verdict
+    """Whether enough of the contestants answered that the findings, or that there are none, mean something."""
 
 
 class UnhealthyError(RunError):
@@ -86,6 +91,7 @@ def start(path: str, seed: int, contestants: Sequence[Contestant], options: Opti
         Console(stderr=True, highlight=False).print(f"tarbiter: {line}", markup=False, soft_wrap=True)
     with _pool(contestants, options) as pool:
         _healthy(pool, path)
+        contestants = _fit(pool, path, contestants, options)
         asked = Asked(
             seed=seed,
             contestants={one.name: one.version for one in contestants},
@@ -95,6 +101,7 @@ def start(path: str, seed: int, contestants: Sequence[Contestant], options: Opti
             called=Called.of(contestants, backend=pool.backend),
             sample=options.sample,
             ask=options.ask,
+            named=tuple(sorted(options.named)),
         )
         run = Run.create(path, asked)
         run.learned.parents = list(seeds.parents)
@@ -163,6 +170,8 @@ def resume(path: str, given: Sequence[Contestant], options: Options) -> Outcome:
                 f"errors; say --cell {kind}, or begin a new run",
             )
         _healthy(pool, path)
+        begun = msgspec.structs.replace(options, named=frozenset(run.asked.contestants))
+        _fit(pool, path, contestants, begun)
         return _session(pool, run, contestants, options)
 
 
@@ -191,6 +200,20 @@ def _healthy(pool: Pool, path: str) -> None:
     faults = [f"{one.name}: {one.fault}" for one in check(pool) if one.fault]
     if faults:
         raise UnhealthyError(path, f"the health check failed, so nothing was run: {'; '.join(faults)}")
+
+
+def _fit(pool: Pool, path: str, contestants: Sequence[Contestant], options: Options) -> tuple[Contestant, ...]:
+    """Those who extract an ordinary archive. Who does not is told and left out, or ends the run if it was named."""
+    found = baseline(pool, (one.name for one in contestants))
+    fit = tuple(one for one in contestants if one.name not in found)
+    came = on_baseline(found, options.named)
+    reasons = came.reasons or (() if len(fit) > 1 else ("comparing takes two contestants that extract it",))
+    lines = [plain(line) for line in (*reasons, *came.absent)]
+    if reasons:
+        raise UnhealthyError(path, "nothing was run: " + "\n  ".join(lines))
+    for line in lines:
+        Console(stderr=True, highlight=False).print(f"left out: {line}", markup=False, soft_wrap=True)
+    return fit
 
 
 def _session(pool: Pool, run: Run, contestants: Sequence[Contestant], options: Options) -> Outcome:
@@ -249,7 +272,11 @@ def _watch(campaign: Campaign, contestants: Sequence[Contestant], options: Optio
         "the next night goes on with them" if options.carry else "--resume goes on with them",
     )
     reopened = sum(one.reopened for one in campaign.memory.rechecked)
-    return Outcome(findings=len(campaign.new) + reopened, interrupted=interrupted)
+    return Outcome(
+        findings=len(campaign.new) + reopened,
+        interrupted=interrupted,
+        answers=verdict(run.state.answers, named=run.asked.named),
+    )
 
 
 def _look_again(campaign: Campaign, contestants: Sequence[Contestant], console: Console) -> None:

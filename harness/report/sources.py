@@ -11,6 +11,7 @@ import msgspec
 from ..archive.text import loads
 from ..campaign.recorded import Findings, findings_at
 from ..campaign.store import NEW, Entry, Ran
+from ..judge.answered import Verdict, verdict
 from ..judge.compare import compare
 from ..judge.ledger import Ledger
 from ..judge.machine import plain as as_plain
@@ -80,6 +81,7 @@ def _accepted_by(ledger: Ledger, told: Told) -> str:
 
 
 def _run_row(ran: Ran, findings: int) -> RunRow:
+    answers = verdict(ran.answers, named=ran.asked.named) if ran.answers else Verdict()
     return RunRow(
         number=ran.number,
         began=ran.began,
@@ -90,6 +92,8 @@ def _run_row(ran: Ran, findings: int) -> RunRow:
         findings=findings,
         contestants=ran.asked.contestants,
         environment=ran.asked.environment,
+        uncompared=tuple(map(plain, answers.reasons)),
+        absent=tuple(map(plain, answers.absent)),
     )
 
 

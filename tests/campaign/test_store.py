@@ -171,6 +171,7 @@ def test_a_store_of_an_older_schema_is_brought_up(tmp_path: Path, kept: Callable
         store.add(kept(b"a"), store.begin("run", ASKED))
     with sqlite3.connect(tmp_path / "store" / "tarbiter.db") as db:
         db.execute("ALTER TABLE findings DROP COLUMN answers")
+        db.execute("ALTER TABLE runs DROP COLUMN tallies")
         db.execute("PRAGMA user_version = 1")
     db.close()
     with Store(str(tmp_path / "store")) as store:

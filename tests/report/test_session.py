@@ -175,7 +175,8 @@ def test_where_our_own_side_failed_is_told(tmp_path: Path) -> None:
     seed.write_text('part = [{ kind = "file", name = "a" }]\n[world]\nplaced = [{ kind = "file", name = "/x" }]\n')
     options = ["--cases", "1", "--seeds", str(seed), "-o", str(tmp_path / "run")]
     done = subprocess.run([*PROGRAM, *options], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 2, done.stderr
+    assert "nothing was compared: nobody ran" in done.stderr
     (line,) = [line for line in done.stdout.splitlines() if "our own side failed" in line]
     assert "extractor-compat: WorldError: world, '/x'" in line
     assert line.endswith(f"{tmp_path}/run/faults/0.toml")
