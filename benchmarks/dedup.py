@@ -104,7 +104,7 @@ def corpus() -> list[Case]:
     """All cases of the corpus that can be built."""
     paths = [path for path in sorted(Path("corpus").glob("*/*.toml")) if path.parent.name != "schema"]
     cases = [case for path in paths if (case := load_case(str(path)).case) is not None]
-    return [msgspec.structs.replace(case, expect=type(case.expect)(), seen={}) for case in cases]
+    return [msgspec.structs.replace(case, expect=type(case.expect)()) for case in cases]
 
 
 def changes(bug: Bug, case: Case, trial: Trial) -> Iterator[Change]:

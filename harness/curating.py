@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
 import click
-import msgspec
 
 from .archive.cases import InputError
-from .archive.text import CaseError, dumps
-from .contest.observation import Job, Observation
+from .archive.text import CaseError
 from .contest.pool import Pool
 from .contest.registry import available
-from .corpus import export, lint, measure, shelf
+from .corpus import checking, export, lint, results, shelf
 from .corpus.shelf import Shelved
 from .files import write, write_folder
 
@@ -32,7 +29,7 @@ def corpus() -> None:
 
     \b
     tarbiter corpus lint --fix                         set right what can be
-    tarbiter corpus measure corpus/names/my-case.toml  write down what contestants make of it
+    tarbiter corpus measure corpus/names/my-case.toml  what contestants make of it
     tarbiter corpus export tar-cases                   an archive and a JSON document for each case
     """
 
@@ -117,11 +114,14 @@ def _fix(root: str, shelved: Sequence[Shelved], problems: Sequence[lint.Problem]
 )
 @ROOT
 def measure_command(files: tuple[str, ...], names: tuple[str, ...], cells: int | None, root: str) -> None:
-    """Run cases through the contestants, and write what was seen into their `[seen]`.
+    """Run cases through the contestants, and print which outcome each has. Nothing is written.
 
-    Contestants that are named replace their own lines and leave those of others. Who touched anything outside the
-    destination is not written down but told: a case that shows that of somebody's newest release stays out of the
-    corpus until it is mended there.
+    `tarbiter check --record` writes results into corpus/results. Who touched anything outside the destination is
+    told first: a case that shows that of somebody's newest release stays out of the corpus until that is mended.
+
+    \b
+    tarbiter corpus measure corpus/names/my-case.toml
+    tarbiter corpus measure --with gnu-tar,bsdtar corpus/links/*.toml
 
     Exit code: 0 measured, 1 somebody touched something outside, 2 could not run.
     """
@@ -130,34 +130,24 @@ def measure_command(files: tuple[str, ...], names: tuple[str, ...], cells: int |
     shelved, broken = _shelved(root, files)
     if broken:
         raise InputError(broken[0].path, broken[0].detail)
-    rings = [one.name for one in contestants]
-    work = [measure.jobs(one.case, rings) for one in shelved]
     outside = 0
-    with Pool(contestants, cells=min(cells or os.cpu_count() or 1, max(len(work), 1))) as pool:
-        runs = _grouped(pool, work)
-        for one, observed in zip(shelved, runs, strict=True):
-            found = measure.verdicts(one.case, observed)
-            escaped = [verdict for verdict in found if "escape" in verdict.never]
-            for verdict in escaped:
-                click.echo(f"{one.path}: {verdict.contestant} {verdict.version}: {verdict.detail[0]}", err=True)
-            outside += bool(escaped)
-            seen = measure.seen(found, observed[0])
-            if chosen:
-                seen = measure.merged(one.case.seen, seen, rings)
-            text = dumps(msgspec.structs.replace(one.case, seen=seen))
-            if text != one.text:
-                write(one.path, text)
+    with Pool(contestants, cells=min(cells or os.cpu_count() or 1, max(len(shelved), 1))) as pool:
+        made = checking.run(pool, contestants, shelved)
+        found = [checking.results(pool, one, made[one.name]) for one in contestants]
+    for path, case in ((one.path, checking.identity(one)) for one in shelved):
+        escaped = [one for one in found if "escape" in one.cases[case].never]
+        for one in escaped:
+            click.echo(f"{path}: {one.contestant} {one.version}: {one.cases[case].detail[0]}", err=True)
+        outside += bool(escaped)
+    recorded = results.seen(found, {checking.identity(one): checking.digest(one) for one in shelved})
+    for case, outcomes in recorded.items():
+        click.echo(case)
+        for words, who in outcomes.items():
+            click.echo(f"  {words}: {', '.join(who)}")
     click.echo(
-        f"{len(shelved)} cases, {len(rings)} contestants, {outside} cases in which somebody got out", err=True
+        f"{len(shelved)} cases, {len(contestants)} contestants, {outside} cases in which somebody got out", err=True
     )
     sys.exit(WRONG if outside else 0)
-
-
-def _grouped(pool: Pool, work: Sequence[Sequence[Job]]) -> Iterator[list[tuple[Observation, ...]]]:
-    """The observations of each case's jobs, case by case."""
-    results = pool.map(job for jobs in work for job in jobs)
-    for jobs in work:
-        yield [observations for _, observations in islice(results, len(jobs))]
 
 
 @corpus.command("export")
@@ -171,6 +161,8 @@ def export_command(target: str, root: str) -> None:
     shelved, broken = _shelved(root, ())
     if broken:
         raise InputError(broken[0].path, broken[0].detail)
-    out = export.files(shelf.flags(root), shelved)
+    keys = {checking.identity(one): checking.digest(one) for one in shelved}
+    recorded = results.seen(results.everything(os.path.join(root, "results")), keys)
+    out = export.files(shelf.flags(root), shelved, recorded)
     write_folder(target, out)
     click.echo(f"{len(shelved)} cases in {target}", err=True)

@@ -122,5 +122,3 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     schedule: Schedule = WHOLE
     recipe: Recipe = Recipe()
     expect: Expect = Expect()
-    seen: dict[str, tuple[str, ...]] = {}
-    """What was measured: outcome in words -> contestants with their versions."""

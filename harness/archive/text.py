@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -46,9 +46,6 @@ _WORDS = ("id", "title", "why", "source", "flags", "covers")
 _NUMBERS = (
     "mode uid gid size mtime chksum devmajor devminor atime ctime offset isextended realsize".split()  # noqa: SIM905  # the order of the header
 )
-_FEW = 6
-"""Contestants on a line of `[seen]`."""
-
 _PLAIN = ("kind", "format")
 """Fields of a part whose strings are words, not bytes."""
 
@@ -140,16 +137,6 @@ def _layer(layer: Layer) -> str:
     return "{ " + ", ".join([f'kind = "{layer.kind}"', *_table(layer, Layer(), ("kind",))]) + " }"
 
 
-def _seen(seen: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    for outcome in sorted(seen):
-        yield f"{toml(outcome)} = [" if len(seen[outcome]) > _FEW else f"{toml(outcome)} = {_array(seen[outcome])}"
-        if len(seen[outcome]) > _FEW:
-            names = seen[outcome]
-            rows = [names[at : at + _FEW] for at in range(0, len(names), _FEW)]
-            yield from (f"    {', '.join(map(toml, row))}," for row in rows)
-            yield "]"
-
-
 def _placed(placed: Placed) -> str:
     fields = [f'kind = "{placed.kind}"', f"name = {toml(placed.name)}"]
     fields += _table(placed, Placed(kind=placed.kind, name=placed.name))
@@ -184,8 +171,6 @@ def dumps(case: Case | Recipe) -> str:
         for part in parts:
             lines += ["", "[[part]]", *(f"{key} = {value}" for key, value in part)]
     lines += expecting.lines(case.expect)
-    if case.seen:
-        lines += ["", "[seen]", *_seen(case.seen)]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
@@ -344,11 +329,6 @@ class _Reader(ExpectReader):
             raise FaultError((*path, "zeros"), f"from 0 to {ZEROS} bytes")
         return Layer(**found)
 
-    def seen(self, value: object, path: Place) -> dict[str, tuple[str, ...]]:
-        if not isinstance(value, dict):
-            raise FaultError(path, f"expected a table, found {kind_of(value)}")
-        return {key: self.items(item, (*path, key), self.text) for key, item in value.items()}
-
     def case(self, document: dict[str, Any]) -> Case:
         readers = {
             **dict.fromkeys(("id", "title", "why"), self.text),
@@ -357,7 +337,6 @@ class _Reader(ExpectReader):
             "schedule": self.schedule,
             "layers": lambda item, where: self.items(item, where, self.layer),
             "expect": self.expect,
-            "seen": self.seen,
             "end": self.integer,
             "part": lambda item, where: self.items(item, where, self.writable),
         }

@@ -146,8 +146,13 @@ def job_of(shelved: Shelved, contestants: tuple[str, ...]) -> Job:
     )
 
 
+def identity(shelved: Shelved) -> str:
+    """The id of a case: its own, or that of its place."""
+    return shelved.case.id or name_of(shelved.path)
+
+
 def _named(shelved: Shelved) -> Case:
-    return msgspec.structs.replace(shelved.case, id=shelved.case.id or name_of(shelved.path))
+    return msgspec.structs.replace(shelved.case, id=identity(shelved))
 
 
 def run(

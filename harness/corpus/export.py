@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -157,8 +157,11 @@ def _outcome(name: str, why: str, outcome: Outcome) -> ExportedOutcome:
     return ExportedOutcome(name=name, why=why, refuse=False, tree=tuple(map(_entry, outcome)))
 
 
-def exported(one: Shelved) -> ExportedCase:
-    """A case in the form that is written. World and schedule are there where they are not the usual ones."""
+def exported(one: Shelved, seen: Mapping[str, tuple[str, ...]]) -> ExportedCase:
+    """A case in the form that is written, with what was `seen` of it (`results.seen`).
+
+    World and schedule are there where they are not the usual ones.
+    """
     case = one.case
     allowed = tuple(_outcome(reading.name, reading.why, reading.tree) for reading in case.expect.may)
     if case.expect.must is not None:
@@ -201,7 +204,7 @@ def exported(one: Shelved) -> ExportedCase:
         schedule=None
         if schedule == type(schedule)()
         else ExportedSchedule(chunks=schedule.chunks, pause=schedule.pause),
-        seen=case.seen,
+        seen=dict(seen),
     )
 
 
@@ -263,12 +266,14 @@ as it is.
 """
 
 
-def files(flags: dict[str, Flag], shelved: Sequence[Shelved]) -> dict[str, bytes]:
-    """Every file of the export, by its path."""
+def files(
+    flags: dict[str, Flag], shelved: Sequence[Shelved], recorded: Mapping[str, Mapping[str, tuple[str, ...]]]
+) -> dict[str, bytes]:
+    """Every file of the export, by its path. `recorded` is what was seen, by case (`results.seen`)."""
     out: dict[str, bytes] = {"README.md": README.encode(), "case.schema.json": schema().encode()}
     rows, total = [], hashlib.sha256()
     for one in shelved:
-        document = exported(one)
+        document = exported(one, recorded.get(one.case.id, {}))
         text = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
         total.update(text)
         out[f"{one.case.id}.json"] = text

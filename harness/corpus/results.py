@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from packaging.version import InvalidVersion, Version
@@ -19,7 +19,7 @@ from ..archive.cases import InputError
 from ..archive.text import escape
 from ..contest.observation import Node, Observation
 from ..files import write
-from ..judge.conformance import Mark, Verdict
+from ..judge.conformance import MUST, Mark, Verdict
 from ..judge.facets import ROOT, has_tree
 from ..report.console import plain
 
@@ -122,6 +122,37 @@ def parted(old: Made, new: Made) -> tuple[str, ...]:
     if not found and old.tree != new.tree:
         found.append("the same names in another order")
     return tuple(found)
+
+
+EXPECTED, OPEN = "as expected", "nothing broken"
+
+
+def in_words(one: Made) -> str:
+    """An outcome in a few words that do not change with the wording of messages."""
+    if one.mark == "pass":
+        return {MUST: EXPECTED, "": OPEN}.get(one.reading, one.reading)
+    what = ", ".join(one.never)
+    if not what:
+        what = "another tree" if one.status == "extracted" else one.status
+    return f"fails: {what}"
+
+
+def seen(found: Iterable[Results], keys: Mapping[str, str]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """What was recorded of each case: outcome in words to contestants with their versions.
+
+    `keys` are the digests of the cases as they are now: what was recorded of another archive is left out. So are
+    those who were not run, and those who touched anything outside: that is for its maintainers first.
+    """
+    by: dict[str, dict[str, list[str]]] = {}
+    for results in found:
+        name = f"{results.contestant} {results.version}".strip()
+        for case, one in results.cases.items():
+            if one.archive == keys.get(case) and one.mark != "not-run" and "escape" not in one.never:
+                by.setdefault(case, {}).setdefault(in_words(one), []).append(name)
+    return {
+        case: {words: tuple(sorted(names)) for words, names in sorted(outcomes.items())}
+        for case, outcomes in sorted(by.items())
+    }
 
 
 # Files ----------------------------------------------------------------------------------------------------------

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections import Counter
-from collections.abc import Sequence
 
 import pytest
 
 from harness.archive.expect import REFUSE
 from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.corpus import measure, shelf
+from harness.contest.registry import available, known
+from harness.corpus import shelf
+from harness.corpus.checking import run
+from harness.corpus.results import Made, baseline, in_words, parted
 from harness.corpus.shelf import Shelved
-from harness.judge.conformance import Verdict
 
 from .corpora import ROOT
 
@@ -108,61 +109,53 @@ def test_a_fixed_bug_has_a_case(bug: str) -> None:
     assert [one.case.id for one in everything() if any(words in source for source in one.case.source)]
 
 
-def ours(shelved: Sequence[Shelved]) -> list[tuple[Shelved, str, Verdict]]:
-    """Every case with what our extractor makes of it now, in words: strict first."""
-    contestants = available(OURS)
-    jobs = [measure.jobs(one.case, OURS) for one in shelved]
-    found = []
-    with Pool(contestants, cells=1) as pool:
-        results = pool.map(job for group in jobs for job in group)
-        for one, group in zip(shelved, jobs, strict=True):
-            runs = [next(results)[1] for _ in group]
-            for verdict, observation in zip(measure.verdicts(one.case, runs), runs[0], strict=True):
-                found.append((one, measure.in_words(verdict, observation), verdict))
-    return found
-
-
 @functools.cache
-def measured() -> tuple[tuple[Shelved, str, Verdict], ...]:
-    return tuple(ours(everything()))
+def measured() -> tuple[tuple[Shelved, str, Made], ...]:
+    """Every case with what our extractor makes of it now: strict first."""
+    contestants, shelved = available(OURS), everything()
+    with Pool(contestants, cells=1) as pool:
+        made = run(pool, contestants, shelved)
+    return tuple((one, name, made[name][one.case.id]) for one in shelved for name in OURS)
 
 
-def test_our_extractor_does_what_every_case_says_that_it_does() -> None:
+def test_our_extractor_does_what_is_recorded() -> None:
     """Fails when the extractor does something else than before.
 
-    Look at it, then run `tarbiter corpus measure --with extractor-strict,extractor-compat`.
+    Look at it, then run `tarbiter check --record --with extractor-strict,extractor-compat`.
     """
-    differ = [
-        f"{one.case.id}: {verdict.contestant}: {words}; {verdict.detail}"
-        for one, words, verdict in measured()
-        if verdict.mark != "not-run"
-        and not any(name.startswith(verdict.contestant) for name in one.case.seen.get(words, ()))
-    ]
+    recorded = {name: baseline(os.path.join(ROOT, "results"), name, known(name).version) for name in OURS}
+    differ = []
+    for one, name, made in measured():
+        before = recorded[name]
+        assert before is not None
+        was = before.cases.get(one.case.id)
+        if was is None or was.archive != made.archive or parted(was, made):
+            differ.append(f"{one.case.id}: {name}: {'not recorded' if was is None else parted(was, made)}")
     assert differ == []
 
 
 def test_our_extractor_breaks_nothing_and_makes_no_tree_that_is_wrong() -> None:
     wrong = [
-        f"{one.case.id}: {verdict.contestant}: {words}"
-        for one, words, verdict in measured()
-        if verdict.never or (verdict.mark == "fail" and words == "fails: another tree")
+        f"{one.case.id}: {name}: {in_words(made)}"
+        for one, name, made in measured()
+        if made.never or (made.mark == "fail" and in_words(made) == "fails: another tree")
     ]
     assert wrong == []
 
 
 def test_our_extractor_refuses_what_must_be_refused() -> None:
     wrong = [
-        f"{one.case.id}: {verdict.contestant}"
-        for one, _, verdict in measured()
-        if one.case.expect.must == REFUSE and verdict.mark == "fail"
+        f"{one.case.id}: {name}"
+        for one, name, made in measured()
+        if one.case.expect.must == REFUSE and made.mark == "fail"
     ]
     assert wrong == []
 
 
 def test_compat_takes_every_archive_that_has_one_meaning() -> None:
     wrong = [
-        f"{one.case.id}: {words}"
-        for one, words, verdict in measured()
-        if verdict.contestant == "extractor-compat" and verdict.mark == "fail"
+        f"{one.case.id}: {in_words(made)}"
+        for one, name, made in measured()
+        if name == "extractor-compat" and made.mark == "fail"
     ]
     assert wrong == []

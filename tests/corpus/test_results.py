@@ -11,7 +11,19 @@ from harness.archive.case import Case, World
 from harness.archive.cases import InputError
 from harness.contest.observation import Change, Node, Observation
 from harness.corpus.checking import digest
-from harness.corpus.results import LINES, Made, Results, baseline, everything, load, made, parted, save, tree_lines
+from harness.corpus.results import (
+    LINES,
+    Made,
+    Results,
+    baseline,
+    everything,
+    load,
+    made,
+    parted,
+    save,
+    seen,
+    tree_lines,
+)
 from harness.corpus.shelf import Shelved
 from harness.judge.conformance import Verdict
 
@@ -105,6 +117,30 @@ def test_another_order_is_another_outcome() -> None:
 
 def test_what_never_was_is_no_longer() -> None:
     assert parted(change(never=("crash",)), OLD) == ("crash: no longer",)
+
+
+def test_what_was_seen_is_read_off_the_results() -> None:
+    """Not who was not run, who got out, and what was recorded of another archive."""
+    one = results(
+        "1.2",
+        a=OLD,
+        b=change(mark="fail", reading="", tree=()),
+        c=change(mark="fail", status="refused", reading=""),
+        d=change(mark="fail", never=("silent-loss", "arrival")),
+        e=change(reading="other"),
+        f=change(reading=""),
+        g=change(mark="not-run"),
+        h=change(mark="fail", never=("escape",)),
+        i=change(archive="11"),
+    )
+    assert seen([one, results("1.3", a=OLD)], dict.fromkeys("abcdefghi", "00")) == {
+        "a": {"as expected": ("tar-x 1.2", "tar-x 1.3")},
+        "b": {"fails: another tree": ("tar-x 1.2",)},
+        "c": {"fails: refused": ("tar-x 1.2",)},
+        "d": {"fails: silent-loss, arrival": ("tar-x 1.2",)},
+        "e": {"other": ("tar-x 1.2",)},
+        "f": {"nothing broken": ("tar-x 1.2",)},
+    }
 
 
 # Files ----------------------------------------------------------------------------------------------------------
