@@ -340,6 +340,11 @@ class Arena:
             for node in tree
         )
 
+    def full(self) -> bool:
+        """Whether nothing more can be written here, no byte or no name."""
+        status = os.statvfs(self.root)
+        return status.f_bavail == 0 or status.f_favail == 0
+
     # -- disk ----------------------------------------------------------------------------------------------------
 
     def overrun(self, size: int, inodes: int) -> bool:

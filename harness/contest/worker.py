@@ -242,7 +242,11 @@ class Worker:
                 if table.argv:
                     seen = self._command(job, contestant, limit_s)
                 elif table.serve:
-                    seen = self._serve(job, contestant, limit_s, fresh=fresh)
+                    # What crashed or hung as it listed must not be said to have done so as it extracted.
+                    asked = msgspec.structs.replace(job, listing=False) if alone and job.listing else job
+                    seen = self._serve(asked, contestant, limit_s, fresh=fresh)
+                    if asked is not job:
+                        seen.outcome.notes += (f"{listing.UNUSED}: it is not asked for when it runs a second time",)
                 else:
                     seen = self._driver(job, contestant, limit_s, alone=alone)
             finally:
@@ -250,8 +254,14 @@ class Worker:
                 if not self._intact():
                     os._exit(TAMPERED)
                 self.watch.set(time.monotonic() + AROUND_S, number, place, around=True)
+            full = seen.failed and self.arena.full()
             escapes = self.arena.escapes()
             tree = self.arena.clear(since=since, cut=cut)
+            if seen.failed and seen.status is None and (full or _too_long(tree)):
+                # Not everybody passes on what the system said. It failed for want of means, not of its own accord.
+                seen.status = "over-limit"
+                what = "the arena is full" if full else "a file is as long as any may be"
+                seen.outcome.notes += (f"over a limit of the cell: {what}",)
             escapes += self.arena.leaks(tree, before, job.archive)
         except Exception:  # noqa: BLE001  # our own side failed: said as such, never taken for the contestant's doing
             self.spent = True
@@ -546,6 +556,12 @@ def allowance_s(job: Job) -> float:
 
 def _said(error: BaseException) -> Outcome:
     return Outcome(error=f"{type(error).__name__}: {error}", error_class=type(error).__name__)
+
+
+def _too_long(tree: tuple[Node, ...]) -> bool:
+    """Whether a file of the tree is as long as the cell allows, so that it could not be written any further."""
+    longest = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return longest != resource.RLIM_INFINITY and any(node.size >= longest for node in tree if node.type == "file")
 
 
 def _essence(tree: tuple[Node, ...]) -> list[tuple[object, ...]]:

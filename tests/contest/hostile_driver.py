@@ -117,6 +117,14 @@ def full(order: dict[str, Any]) -> None:
     answer(order, status="refused", error="ENOSPC: no space left on device, write")
 
 
+def lists_for_ever(order: dict[str, Any]) -> None:
+    """Extracts, and hangs when it is asked for a listing."""
+    if order["list"]:
+        spin(order)
+    with open(f"{order['dest']}/file", "wb"):
+        answer(order)
+
+
 def limit(order: dict[str, Any]) -> None:
     answer(order, status="limit", error="OutOfMemoryError")
 

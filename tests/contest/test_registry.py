@@ -139,12 +139,26 @@ LIMITS = Limits(time_s=2 * TIME_S)
             [b"f"],
             id="one that fills the disk",
         ),
+        pytest.param(
+            'for n in 1 2 3 4 5; do head -c 1900000 /dev/zero 2>&- > "$2/f$n"; done; echo "giving up" >&2; exit 1',
+            "over-limit",
+            "exit 1",
+            [b"f1", b"f2", b"f3", b"f4", b"f5"],
+            id="one that fills the disk and does not say so",
+        ),
+        pytest.param(
+            'trap "" XFSZ; yes 2>&- | head -c 3000000 2>&- > "$2/f"; echo "giving up" >&2; exit 1',
+            "over-limit",
+            "exit 1",
+            [b"f"],
+            id="one that reaches the longest file and does not say so",
+        ),
         pytest.param('ulimit -f 1; exec yes > "$2/f"', "over-limit", "signal 25", [b"f"], id="too long a file"),
     ],
 )
 def test_ones_own_command(elsewhere: Path, text: str, status: str, error_class: str, paths: list[bytes]) -> None:
     one = Contestant.from_command(f"{script(elsewhere, text)} {{archive}} {{dest}}")
-    with Pool([one], limits=msgspec.structs.replace(LIMITS, disk=8 << 20)) as pool:
+    with Pool([one], limits=msgspec.structs.replace(LIMITS, disk=8 << 20, file_size=2 << 20)) as pool:
         (seen,) = pool.run(Job(archive=PLAIN, contestants=(one.name,)))
     assert (seen.status, seen.error_class) == (status, error_class)
     assert [node.path for node in seen.tree[1:]] == paths

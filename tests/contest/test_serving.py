@@ -13,6 +13,7 @@ import pytest
 
 from harness.archive.case import WHOLE, Schedule, World
 from harness.contest import doctor, serving
+from harness.contest.listing import UNUSED
 from harness.contest.observation import Job, Observation
 from harness.contest.pool import Limits, Pool
 from harness.contest.registry import Contestant, Table
@@ -30,6 +31,7 @@ def serving_one(mode: str, **table: object) -> Contestant:
 
 
 MODES = (
+    "lists_for_ever",
     "behave",
     "crash",
     "leave",
@@ -146,6 +148,14 @@ def test_a_driver_that_dies_idle_is_replaced(pool: Pool) -> None:
     assert seen.status == "extracted"
     assert seen.notes == ("run twice: crashed first (signal 9)",)
     assert run(pool, "behave").notes == ()
+
+
+def test_what_hangs_as_it_lists_has_extracted(pool: Pool) -> None:
+    job = Job(archive=b"0123456789", contestants=("lists_for_ever",), listing=True)
+    (seen,) = pool.run(job)
+    assert (seen.status, seen.listing) == ("extracted", None)
+    assert any(note.startswith(UNUSED) for note in seen.notes)
+    assert any(note.startswith("run twice: hung first") for note in seen.notes)
 
 
 def test_nothing_is_left_of_drivers() -> None:
