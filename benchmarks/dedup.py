@@ -32,6 +32,7 @@ from harness.archive.case import Case
 from harness.archive.cases import bare
 from harness.archive.cases import load as load_case
 from harness.archive.recipe import RecipeError
+from harness.archive.stored import in_memory
 from harness.archive.text import dumps, loads
 from harness.campaign.aspects import of_trial
 from harness.campaign.versus import LIMITS, Change, identity
@@ -201,7 +202,7 @@ def sign(pool: Pool, bug: Bug, case: Case, until: float) -> Signed:
     names = (bug.vulnerable, bug.fixed)
     (trial,) = trials(pool, (job_for(case, names),))
     budget = Budget(probes=PROBES, ended=lambda: time.monotonic() >= until)
-    found = targets(trial.divergence(FACETS, weak=False), trial.observations, trial.job.archive)
+    found = targets(trial.divergence(FACETS, weak=False), trial.observations, in_memory(trial.job.archive))
     for target in found[:TARGETS]:
         finding = investigate(pool, case, target, names, facets=FACETS, budget=budget).finding
         if finding is None or not is_bug(bug, finding):

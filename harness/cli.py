@@ -6,6 +6,7 @@ by Ctrl-C after writing down what was found.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -19,11 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from .archive.case import Case
-from .archive.cases import InputError, Loaded, bytes_of, load, read
+from .archive.cases import TEXT, InputError, Loaded, bytes_of, load, read_text
 from .archive.decode import decode
-from .archive.inspect import annotate, render
+from .archive.inspect import annotate, lines
 from .archive.layers import layer_of
-from .archive.text import CaseError, dumps, loads
+from .archive.stored import Spool, in_memory
+from .archive.text import CaseError, about, dump_pieces, loads
 from .bisecting import bisect_command
 from .campaign.runs import RunError
 from .checking import check_command
@@ -36,7 +38,7 @@ from .contest.sandbox import SandboxError
 from .corpus.checking import path_of
 from .curating import corpus
 from .ending import ended
-from .files import FileError, write
+from .files import FileError, Output, write
 from .generating import features_command, generate_command
 from .guard import COULD_NOT_RUN, INTERRUPTED, verdicts_kept
 from .installing import install_command, try_command
@@ -47,7 +49,7 @@ from .options import FACET, JOBS, TARGET, WITH, choose, named
 from .rechecking import recheck_command
 from .report import session
 from .report.console import STYLES
-from .report.terminal import console
+from .report.terminal import console, print_lines
 from .reporting import report_command
 from .triaging import triage
 from .versing import versus_command
@@ -127,11 +129,11 @@ def build(case: str, output: str) -> None:
     loaded = _from_stdin() if case == "-" else load(case)
     if output == "-" and sys.stdout.isatty():
         _fail("an archive is not text: name a file with -o, or pipe it on")
-    write(output, loaded.archive)
+    write(output, loaded.data)
 
 
 def _from_stdin() -> Loaded:
-    case = loads(read("-").decode("utf-8", "replace"), filename="<stdin>")
+    case = loads(read_text("-"), filename="<stdin>")
     return Loaded(path="-", archive=bytes_of(case), case=case)
 
 
@@ -151,15 +153,34 @@ def recipe(archive: str, output: str, plain: bool) -> None:
     for as long as nothing in the recipe is changed.
     """
     loaded = load(path_of(archive))
-    made = Case(recipe=decode(loaded.plain), layers=loaded.case.layers if loaded.case and not plain else ())
+    made = Case(
+        recipe=decode(in_memory(loaded.plain)), layers=loaded.case.layers if loaded.case and not plain else ()
+    )
     notes = loaded.notes
     if loaded.packed is not None and not plain:
-        layer, told = layer_of(loaded.compression, loaded.packed)
+        layer, told = layer_of(loaded.compression, in_memory(loaded.packed))
         made = msgspec.structs.replace(made, layers=(layer,))
         notes = (told, *loaded.faults)
     for note in notes:
         click.echo(f"tarbiter: {archive}: {note}", err=True)
-    write(output, dumps(made).encode())
+    size = about(made.recipe)
+    if size > TEXT:
+        _fail(
+            f"{archive}: its recipe would have some {size >> 20} MiB of text, and `tarbiter build` takes "
+            f"{TEXT >> 20}; `tarbiter inspect` shows the archive, `tarbiter compare` runs it"
+        )
+    with Output(output) as out:
+        kept = io.StringIO()
+        for piece in dump_pieces(made):
+            kept.write(piece)
+            if kept.tell() > _PIECE:
+                out.write(kept.getvalue())
+                kept = io.StringIO()
+        out.write(kept.getvalue())
+
+
+_PIECE = 1 << 20
+"""Characters of a recipe that are written at a time."""
 
 
 @main.command()
@@ -173,13 +194,13 @@ def inspect(archive: str, everything: bool, colour: bool | None) -> None:
     tarbiter inspect x.tar
     tarbiter inspect --all links/write-through-symlink          a case of the corpus
     """
-    loaded = load(path_of(archive))
-    plain = loaded.plain
-    out = console(colour)
-    for note in loaded.notes:
-        out.print(f"{archive}: {note}", style="dim")
-    for line in render(annotate(plain), everything=everything):
-        out.print(line, soft_wrap=True)
+    with Spool() as spool:
+        loaded = load(path_of(archive), spool)
+        plain = loaded.plain
+        out = console(colour)
+        for note in loaded.notes:
+            out.print(f"{archive}: {note}", style="dim")
+        print_lines(out, lines(annotate(plain), everything=everything))
 
 
 @main.command("fuzz")

@@ -13,9 +13,7 @@ from rich.console import Console
 
 from .archive.case import Case, Cwd, Schedule, Uid, World, surroundings
 from .archive.cases import AS_IT_IS, InputError, Loaded, load
-from .archive.decode import decode
-from .archive.encode import encode
-from .archive.recipe import Recipe
+from .archive.stored import Archive, Spool
 from .archive.text import CaseError
 from .campaign.health import baseline, on_baseline
 from .campaign.runs import environment
@@ -32,11 +30,10 @@ from .judge.answered import verdict as answers
 from .judge.compare import Divergence
 from .judge.facets import STRONG
 from .judge.machine import page
-from .options import CWD, FACET, JOBS, TARGET, UID, WITH, around, choose, named
+from .options import CWD, DISK, FACET, JOBS, MEMORY, TARGET, UID, WITH, around, choose, limited, named
 from .report import comparison
 from .report.console import verdict as told
 from .report.terminal import console
-from .triage.locate import Index
 from .triage.trial import Trial, trials
 
 DIFFERS = 1
@@ -47,7 +44,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     loaded: Loaded
     form: str
-    archive: bytes
+    archive: Archive
     world: World
 
 
@@ -98,6 +95,8 @@ def _parse_schedule(text: str | None) -> Schedule | None:
 @click.option(
     "--html", metavar="FILE", help="Also write it as a page with trees and annotated bytes; - prints that."
 )
+@DISK
+@MEMORY
 @JOBS
 def compare_command(
     files: tuple[str, ...],
@@ -110,6 +109,8 @@ def compare_command(
     uid: Uid | None,
     as_json: bool,
     html: str | None,
+    disk: int | None,
+    memory: int | None,
     cells: int | None,
 ) -> None:
     """Run each FILE (archive or case) through the contestants and tell who agrees with whom.
@@ -126,6 +127,7 @@ def compare_command(
     tarbiter compare --target 'mytar -xf {archive} -C {dest}' corpus/*/*.toml
     tarbiter compare --schedule 1 x.tar            byte by byte
     tarbiter compare --html x.html x.tar           a page to send around
+    tarbiter compare --disk 6G --memory 4G x.tar   for what unpacks to more than 512 MiB
 
     Exit code: 0 all agree, 1 something differs, 2 could not run, or some FILE was not compared (docs/judge.md).
     """
@@ -137,7 +139,8 @@ def compare_command(
             raise InputError(world_file, "a world comes from a case (.toml), and this is an archive")
         world = case.world
     contestants = choose(names, targets)
-    inputs, unread = _loaded(files)
+    spool = click.get_current_context().with_resource(Spool(shown=True))
+    inputs, unread = _loaded(files, spool)
     entries = [
         _Entry(loaded=one, form=form, archive=archive, world=around(world or (one.case or Case()).world, cwd, uid))
         for one in inputs
@@ -150,7 +153,12 @@ def compare_command(
         raise click.UsageError("--json and --html - both want standard output: name a file for the page")
     with (
         Output(html) if html is not None else nullcontext() as output,
-        Pool(contestants, cells=min(cells or os.cpu_count() or 1, len(entries))) as pool,
+        Pool(
+            contestants,
+            cells=min(cells or os.cpu_count() or 1, len(entries)),
+            limits=limited(disk, memory),
+            shared=spool.path,
+        ) as pool,
     ):
         packed = dict.fromkeys(entry.loaded.compression for entry in entries if entry.form == AS_IT_IS)
         apart = {compression: unable(pool, contestants, compression) for compression in packed}
@@ -172,7 +180,7 @@ def compare_command(
                 _show(out, entry.loaded, compared)
         if output is not None:
             again = Called.of(contestants, backend=pool.backend)
-            words = _options(facets, world_file, schedule, cwd, uid)
+            words = _options(facets, world_file, schedule, cwd, uid, disk, memory)
             replays = [_replay(again, one.loaded.path, words) for one in entries]
             views = list(map(_input, entries, results, replays))
             output.write(comparison.page(views, environment(pool.backend, pool.arena)))
@@ -189,8 +197,18 @@ def compare_command(
         verdict = answers(counts, named=asked) & on_baseline(baseline(pool, doubtful), asked)
     if as_json:
         click.echo(page(results))
+    _tell_limits(results)
     parted = any(one.divergence.parted for one in results)
     sys.exit(ended(verdict & _uncompared(results) & unread, DIFFERS if parted else 0))
+
+
+def _tell_limits(results: Sequence[Compared]) -> None:
+    """Tell how many runs ended at a limit of the cell, and how it is raised."""
+    over = [one for compared in results for one in compared.observations if one.status == "over-limit"]
+    if over:
+        who = ", ".join(dict.fromkeys(one.contestant for one in over))
+        words = f"{len(over)} runs went over a limit of the cell ({who})"
+        click.echo(f"tarbiter: {words}: --disk 6G and --memory 4G, for instance, raise them", err=True)
 
 
 def _uncompared(results: Sequence[Compared]) -> Verdict:
@@ -210,7 +228,13 @@ def _replay(called: Called, path: str, words: Sequence[str]) -> str:
 
 
 def _options(
-    facets: tuple[str, ...], world_file: str | None, schedule: str | None, cwd: Cwd | None, uid: Uid | None
+    facets: tuple[str, ...],
+    world_file: str | None,
+    schedule: str | None,
+    cwd: Cwd | None,
+    uid: Uid | None,
+    disk: int | None,
+    memory: int | None,
 ) -> list[str]:
     """The words of a command line for those options of `compare` that matter to what it says."""
     options = {
@@ -219,11 +243,13 @@ def _options(
         "--schedule": schedule,
         "--cwd": cwd,
         "--uid": uid,
+        "--disk": None if disk is None else str(disk),
+        "--memory": None if memory is None else str(memory),
     }
     return [word for name, value in options.items() if value is not None for word in (name, value)]
 
 
-def _loaded(words: Sequence[str]) -> tuple[list[Loaded], Verdict]:
+def _loaded(words: Sequence[str], spool: Spool) -> tuple[list[Loaded], Verdict]:
     """The inputs that can be read, and the verdict on those that cannot. Raises where there is none."""
     inputs: list[Loaded] = []
     unread: list[InputError | CaseError] = []
@@ -235,7 +261,7 @@ def _loaded(words: Sequence[str]) -> tuple[list[Loaded], Verdict]:
             continue
         for path in paths:
             try:
-                inputs.append(load(path))
+                inputs.append(load(path, spool))
             except (InputError, CaseError) as error:
                 unread.append(error)
     if not inputs:
@@ -285,8 +311,7 @@ def _input(entry: _Entry, compared: Compared, replay: str) -> comparison.Input:
 def _show(out: Console, loaded: Loaded, compared: Compared) -> None:
     index = None
     if not compared.divergence.agreed:
-        parts: Recipe = loaded.case.recipe if loaded.case else decode(loaded.archive)
-        index = Index(parts, encode(parts))
+        index = comparison.index_of(loaded.case, loaded.archive, compared.divergence)
     words = (*filter(None, [compared.form]), *compared.notes)
     notes = f" ({'; '.join(words)})" if words else ""
     out.print(told(f"{loaded.path}{notes}", compared.divergence, compared.observations, index))

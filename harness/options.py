@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from .archive.case import CWDS, UIDS, Cwd, Uid, World
+from .contest.pool import Limits
 from .contest.registry import ALL, DEFAULT, YOURS, Contestant, RegistryError, available, everyone, group, target
 from .judge.facets import FACETS, STRONG
 
@@ -62,6 +63,44 @@ FACET = click.option(
 JOBS = click.option(
     "--jobs", "cells", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
 )
+
+
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
+
+def _bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    """A size in bytes: a number, with K, M, G or T behind it for powers of 1024."""
+    if value is None:
+        return None
+    digits, unit = (value[:-1], value[-1].upper()) if value[-1:].isalpha() else (value, "")
+    if not (digits.isascii() and digits.isdigit() and unit in _UNITS):
+        raise click.BadParameter(f"{value!r} is no size: say bytes, or a number with K, M, G or T behind it")
+    size = int(digits) << _UNITS[unit]
+    if not 1 << 20 <= size <= 1 << 50:
+        raise click.BadParameter(f"{value!r} is out of range: from 1M to 1024T")
+    return size
+
+
+DISK = click.option(
+    "--disk",
+    callback=_bytes,
+    metavar="SIZE",
+    help="What a contestant's tree, and each file in it, may have: 6G, ... (512M, a file 256M). It is memory here.",
+)
+MEMORY = click.option(
+    "--memory", callback=_bytes, metavar="SIZE", help="What each process of a contestant may have: 4G, ... (768M)."
+)
+
+
+def limited(disk: int | None, memory: int | None) -> Limits:
+    """The limits of a cell, with what was asked for on the command line."""
+    limits = Limits()
+    if disk is not None:
+        limits = msgspec.structs.replace(limits, disk=disk, file_size=disk)
+    if memory is not None:
+        limits = msgspec.structs.replace(limits, memory=memory, together=max(limits.together, memory * 4 // 3))
+    return limits
+
 
 CWD = click.option(
     "--cwd",

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from .archive.case import Case
 from .archive.cases import bytes_of
-from .archive.encode import encode
+from .archive.encode import encode, located
 from .archive.inspect import annotate, render
 from .archive.text import dumps, loads
 from .campaign.asking import everybody, job_of, unasked
@@ -217,7 +217,7 @@ def show(finding: str, store: str, as_json: bool) -> None:
     archive = encode(case.recipe)
     seen = kept.observations + kept.whole
     parts = [
-        verdict(f"{kept.id} ({entry.status})", kept.divergence, seen, Index(case.recipe, archive)),
+        verdict(f"{kept.id} ({entry.status})", kept.divergence, seen, Index(located(case.recipe))),
         Text(),
         Text(plain(account.sentence), style="bold"),
         Text(f"{PROMISES.get(kept.invariant, 'Contestants part, and break no invariant.')}"),

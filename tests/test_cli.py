@@ -153,7 +153,7 @@ def test_a_bug_and_ctrl_c_are_no_verdict(
 ) -> None:
     """1 says that something differs: `make fuzz` ended well after a traceback."""
 
-    def broken(_path: str) -> object:
+    def broken(*_arguments: object) -> object:
         raise raised
 
     monkeypatch.setattr("harness.cli.load", broken)

@@ -142,7 +142,7 @@ def path(tmp_path: Path, data: bytes) -> Path:
 
 @table(READ)
 def test_what_all_of_them_read(path: Path, words: str) -> None:
-    inside = load(str(path)).archive
+    inside = load(str(path)).data
     assert load(str(path)).compression == words
     code, listed, _ = extracted(path)
     assert (code, listed.count("\n")) == (0, 1)

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
 
 import msgspec
 
 from .case import Case
-from .compressed import foreign, open_archive, outer
+from .compressed import foreign, outer, taken_off
 from .encode import encode_bytes
 from .layers import wrap
 from .recipe import RecipeError
+from .stored import CHUNK, Archive, InputError, Spool, Stored, keep_in_memory, readable
 from .text import loads
 
-LARGEST = 4 * 1024**3
-"""Bytes of input that are read into memory at most; contestants are given the archive as a whole."""
-
+__all__ = ["AS_IT_IS", "InputError", "Loaded", "bare", "bytes_of", "load", "read_text"]
 
 AS_IT_IS = "as it is"
 """The form of a compressed file with its compression on."""
-
-
-class InputError(Exception):
-    """An input that cannot be used: `path`, what is wrong with it, and what to do."""
-
-    def __init__(self, path: str, detail: str) -> None:
-        super().__init__(path, detail)
-        self.path, self.detail = path, detail
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.detail}"
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +33,9 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: str
-    archive: bytes
+    archive: Archive
     case: Case | None = None
-    packed: bytes | None = None
+    packed: Archive | None = None
     """The file as it is, where `compression` was taken off."""
     compression: str = ""
     """The compression that the file has (a name of `compressed.NAMES`), taken off or not."""
@@ -65,14 +56,20 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(filter(None, (self.fault, self.foreign)))
 
     @property
-    def forms(self) -> tuple[tuple[str, bytes], ...]:
+    def forms(self) -> tuple[tuple[str, Archive], ...]:
         """What is compared: the bytes, and in words which of the file's they are (empty: there is but one form)."""
         if self.packed is not None:
             return ((f"{self.compression} taken off", self.archive), (AS_IT_IS, self.packed))
         return ((AS_IT_IS if self.compression else "", self.archive),)
 
     @property
-    def plain(self) -> bytes:
+    def data(self) -> bytes:
+        """The bytes an extractor is given. They are in memory where `load` was not given a spool."""
+        assert isinstance(self.archive, bytes)
+        return self.archive
+
+    @property
+    def plain(self) -> Archive:
         """The archive itself: without compression, without the layers of a case.
 
         Raises InputError where the compression could not be taken off.
@@ -92,19 +89,12 @@ def bytes_of(case: Case) -> bytes:
     return wrap(encode_bytes(case.recipe), case.layers)
 
 
-def read(path: str) -> bytes:
-    """The bytes of the regular file or pipe at `path`; `-` is standard input.
-
-    Raises InputError for what cannot be read: it says why and what to do.
-    """
-    if path == "-":
-        return sys.stdin.buffer.read()
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    """The file at `path`; `-` is standard input. Raises InputError: it says why not, and what to do."""
     try:
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            if stat.S_ISREG(status.st_mode) and status.st_size > LARGEST:
-                raise InputError(path, f"{status.st_size} bytes are more than the {LARGEST} that fit in memory")
-            return file.read()
+        with open(path, "rb") if path != "-" else contextlib.nullcontext(sys.stdin.buffer) as file:
+            yield file
     except FileNotFoundError:
         raise InputError(path, "no such file; name an archive or a case (.toml), or - for standard input") from None
     except IsADirectoryError:
@@ -115,37 +105,77 @@ def read(path: str) -> bytes:
         raise InputError(path, f"cannot be read: {error.strerror}") from error
 
 
-def load(path: str) -> Loaded:
-    """The archive or case at `path`: a name that ends in `.toml` is a case, everything else is an archive.
+def _pieces(file: BinaryIO, path: str) -> Iterator[bytes]:
+    while True:
+        try:
+            piece = file.read(CHUNK)
+        except OSError as error:
+            raise InputError(path, f"cannot be read: {error.strerror}") from error
+        if not piece:
+            return
+        yield piece
 
-    What is no archive at all is taken as it is, and `Loaded` says what is wrong with it. Raises InputError for a
-    file that cannot be read, CaseError for TOML that is no case (with file and line).
-    """
-    data = read(path)
-    if not path.endswith(".toml"):
-        return _archive(path, data)
+
+TEXT = 64 << 20
+"""Bytes of the longest case. What it takes to read one is several times its length."""
+
+
+def read_text(path: str) -> str:
+    """The text of the case at `path`; `-` is standard input. Raises InputError."""
+    data = bytearray()
+    with _opened(path) as file:
+        for piece in _pieces(file, path):
+            data += piece
+            if len(data) > TEXT:
+                raise InputError(path, f"a case of more than {TEXT >> 20} MiB; leave out what it does not need")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(path, f"line {line}: not UTF-8 (byte {error.start:#x}); TOML is UTF-8") from None
-    case = loads(text, filename=path)
+
+
+def load(path: str, spool: Spool | None = None) -> Loaded:
+    """The archive or case at `path`: a name that ends in `.toml` is a case, everything else is an archive.
+
+    What is no archive at all is taken as it is, and `Loaded` says what is wrong with it. With a `spool`, what is
+    large stays in a file; without one it is refused (`stored.MEMORY`). Raises InputError for a file that cannot be
+    read, CaseError for TOML that is no case (with file and line).
+    """
+    if not path.endswith(".toml"):
+        return _archive(path, spool)
+    case = loads(read_text(path), filename=path)
     try:
         return Loaded(path=path, archive=bytes_of(case), case=case)
     except RecipeError as error:
         raise InputError(path, str(error)) from error
 
 
-def _archive(path: str, data: bytes) -> Loaded:
-    name = outer(data)
-    try:
-        archive, taken_off = open_archive(data)
-    except ValueError as error:
-        return Loaded(path=path, archive=data, compression=name, fault=str(error))
-    return Loaded(
-        path=path,
-        archive=archive,
-        packed=data if taken_off else None,
-        compression=name,
-        foreign=foreign(archive),
-    )
+def _archive(path: str, spool: Spool | None) -> Loaded:
+    keep = keep_in_memory if spool is None else spool.keep
+    data = _file(path, spool, keep)
+    with readable(data) as source:
+        name = outer(source)
+        try:
+            archive = keep(taken_off(name, source), path) if name else data
+        except ValueError as error:
+            return Loaded(path=path, archive=data, compression=name, fault=str(error))
+    with readable(archive) as source:
+        wrong = foreign(source)
+    return Loaded(path=path, archive=archive, packed=data if name else None, compression=name, foreign=wrong)
+
+
+def _file(path: str, spool: Spool | None, keep: Callable[[Iterable[bytes], str], Archive]) -> Archive:
+    """The bytes of a file, whatever they are."""
+    with _opened(path) as file:
+        status = os.fstat(file.fileno()) if path != "-" else None
+        regular = status is not None and stat.S_ISREG(status.st_mode)
+        if (
+            spool is not None
+            and not spool.shown
+            and status is not None
+            and regular
+            and status.st_size > spool.above
+        ):
+            return Stored(os.path.abspath(path), status.st_size)
+        return keep(_pieces(file, path), path)

@@ -13,12 +13,13 @@ import msgspec
 
 from .decode import is_header
 from .recipe import BLOCK
+from .stored import CHUNK, Window
 
 LARGEST = 4 * 1024**3
 """Bytes that an input may expand to. A bomb of 8 GiB of zeros is a few kilobytes of gzip of gzip."""
 
-CHUNK = 1 << 20
-"""Bytes fed to a decompressor at a time, so that the limit is seen before memory is gone."""
+LARGEST_DICTIONARY = 160 << 20
+"""Bytes of memory that taking off xz or lzma may need: presets need 65 MiB at most."""
 
 MAGIC: tuple[tuple[str, bytes], ...] = (
     ("gzip", b"\x1f\x8b"),
@@ -63,8 +64,8 @@ def _openers() -> dict[str, Callable[[], Any]]:
     return {
         "gzip": lambda: zlib.decompressobj(wbits=31),
         "bzip2": bz2.BZ2Decompressor,
-        "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
-        "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE),
+        "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=LARGEST_DICTIONARY),
+        "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=LARGEST_DICTIONARY),
         "zstd": lambda: _zstd().ZstdDecompressor(),
     }
 
@@ -85,14 +86,15 @@ def _drain(stream: Any, piece: bytes) -> Iterator[bytes]:
         yield out
 
 
-def skippable(data: bytes, at: int = 0) -> int:
+def skippable(data: bytes | Window, at: int = 0) -> int:
     """Bytes of the zstd frame at `at` that is to be skipped (RFC 8878, 3.1.2); 0: none begins there.
 
     pzstd writes one in front of each frame, zstd:chunked and the seekable format behind the last.
     """
-    if len(data) < at + 8 or not 0x50 <= data[at] <= 0x5F or data[at + 1 : at + 4] != b"\x2a\x4d\x18":
+    head = data[at : at + 8]
+    if len(head) < 8 or not 0x50 <= head[0] <= 0x5F or head[1:4] != b"\x2a\x4d\x18":
         return 0
-    return 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+    return 8 + int.from_bytes(head[4:8], "little")
 
 
 def _is_lzma(data: bytes) -> bool:
@@ -112,13 +114,14 @@ class Stream(msgspec.Struct):
     size: int
 
 
-def _begins(name: str, data: bytes, at: int) -> bool:
+def _begins(name: str, data: bytes | Window, at: int) -> bool:
     if name == "lzma":
         return at == 0
-    return data.startswith(dict(MAGIC)[name], at)
+    magic = dict(MAGIC)[name]
+    return data[at : at + len(magic)] == magic
 
 
-def expanded(name: str, data: bytes, streams: list[Stream]) -> Iterator[bytes]:
+def expanded(name: str, data: bytes | Window, streams: list[Stream]) -> Iterator[bytes]:
     """What the compressed streams in `data` hold, piece by piece; `streams` is filled with where they are.
 
     Zeros behind the last one are padding. Raises ValueError.
@@ -144,41 +147,52 @@ def expanded(name: str, data: bytes, streams: list[Stream]) -> Iterator[bytes]:
         at -= len(stream.unused_data)
         found.stop = at
         streams.append(found)
-    if data[at:].strip(b"\0"):
+    if any(data[place : place + CHUNK].strip(b"\0") for place in range(at, len(data), CHUNK)):
         raise ValueError(f"has {len(data) - at} bytes that are no {name} behind its compressed data")
 
 
 def expand(name: str, data: bytes) -> tuple[bytes, tuple[Stream, ...]]:
-    """What compressed data holds, and its streams. Raises ValueError, to be read behind the name of the file."""
-    pieces, total = [], 0
+    """What compressed data holds, and its streams. Raises ValueError as `taken_off`."""
     streams: list[Stream] = []
+    return b"".join(taken_off(name, data, streams)), tuple(streams)
+
+
+def taken_off(name: str, data: bytes | Window, streams: list[Stream] | None = None) -> Iterator[bytes]:
+    """What compressed data holds, at most CHUNK bytes at a time; `streams` is filled with where its streams are.
+
+    Raises ValueError, to be read behind the name of the file, for compression that is damaged, not taken off here,
+    or expands to more than LARGEST bytes.
+    """
+    if why := unopened(name):
+        raise ValueError(why)
+    total = 0
     try:
-        for piece in expanded(name, data, streams):
+        for piece in expanded(name, data, [] if streams is None else streams):
             total += len(piece)
             if total > LARGEST:
                 raise ValueError(f"expands to more than {LARGEST} bytes")
-            pieces.append(piece)
+            yield piece
     except _faults() as error:
         raise ValueError(f"is damaged {name}: {error}") from error
-    return b"".join(pieces), tuple(streams)
 
 
-def outer(data: bytes) -> str:
+def outer(data: bytes | Window) -> str:
     """The compression around `data`, whoever can take it off; empty for none. The first block is enough.
 
     What looks like a tar header is one: a member's name may begin like a compressed file.
     """
-    if len(data) >= BLOCK and is_header(data[:BLOCK]):
+    block = data[0:BLOCK]
+    if len(block) == BLOCK and is_header(block):
         return ""
     known = (*MAGIC, *((name, magic) for name, magic, _ in UNOPENED))
-    found = next((name for name, magic in known if data.startswith(magic)), "")
+    found = next((name for name, magic in known if block.startswith(magic)), "")
     if not found and skippable(data):
         at = 0
         while length := skippable(data, at):
             at += length
         # lz4 has the same frames to skip; where the next one cannot be seen it is taken for zstd's.
-        found = "lz4" if data.startswith(b"\x04\x22\x4d\x18", at) else "zstd"
-    return found or ("lzma" if _is_lzma(data) else "")
+        found = "lz4" if data[at : at + 4] == b"\x04\x22\x4d\x18" else "zstd"
+    return found or ("lzma" if _is_lzma(block) else "")
 
 
 def unopened(name: str) -> str:
@@ -187,27 +201,13 @@ def unopened(name: str) -> str:
     return f"compressed with {name}, which is not taken off here; {command} FILE first" if command else ""
 
 
-def foreign(data: bytes) -> str:
+def foreign(data: bytes | Window) -> str:
     """Why `data` is no tar archive, as far as its first block shows; empty: it looks like one."""
-    if not data:
+    if not len(data):
         return "empty: not even the two zero blocks of an archive without members"
     if len(data) < BLOCK:
         return f"no tar archive: {len(data)} bytes, less than one block of {BLOCK}"
-    block = data[:BLOCK]
+    block = data[0:BLOCK]
     if not block.strip(b"\0") or is_header(block):
         return ""
     return f"no tar archive: {len(data)} bytes, and the first block is no header"
-
-
-def open_archive(data: bytes) -> tuple[bytes, str]:
-    """The archive inside `data`, and the compression that was taken off it (empty: none).
-
-    Raises ValueError, to be read behind the name of the file, for compression that is damaged, not taken off here,
-    or expands to more than LARGEST bytes.
-    """
-    name = outer(data)
-    if not name:
-        return data, ""
-    if why := unopened(name):
-        raise ValueError(why)
-    return expand(name, data)[0], name

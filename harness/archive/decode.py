@@ -11,10 +11,11 @@ ints, bytes carry no NUL at their end.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 from . import wire
-from .encode import defaults, encode_bytes, record_bytes
+from .encode import Located, defaults, encode_bytes, record_bytes
 from .recipe import (
     BLOCK,
     TYPEFLAGS,
@@ -24,7 +25,6 @@ from .recipe import (
     Long,
     Member,
     Number,
-    Part,
     Pax,
     Raw,
     Recipe,
@@ -32,8 +32,12 @@ from .recipe import (
     Slot,
     SparseBlock,
 )
+from .stored import CHUNK, Archive, Window, readable
 
 ZERO = bytes(BLOCK)
+
+RECORDS = 1 << 20
+"""Bytes of pax records, or of a long name, that are read one by one where bodies are not held."""
 
 _KINDS = {typeflag: kind for kind, typeflag in TYPEFLAGS.items()}
 _TYPES: dict[str, type[HeaderPart]] = {
@@ -102,56 +106,66 @@ def _number(raw: bytes) -> Number:
 
 
 class _Decoder:
-    """A position in the archive, and what earlier parts said of the next member."""
+    """A position in the archive, and what earlier parts said of the next member.
 
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-        self.parts: list[Part] = []
+    `head`: bytes of a body that are held at most; None: all of them.
+    """
+
+    def __init__(self, data: bytes | Window, head: int | None) -> None:
+        self.data, self.at, self.head = data, 0, head
         self.pax_size: int | None = None
-        self.raw_from: int | None = None
+        self.extensions = 0
 
-    def _flush_raw(self) -> None:
-        if self.raw_from is not None:
-            self.parts.append(Raw(self.data[self.raw_from : self.at]))
-            self.raw_from = None
+    def _held(self, start: int, stop: int, at_most: int | None) -> bytes:
+        return self.data[start : stop if self.head is None or at_most is None else min(stop, start + at_most)]
 
-    def run(self) -> Recipe:
-        data, end = self.data, 0
-        while self.at < len(data):
-            block = data[self.at : self.at + BLOCK]
-            if block == ZERO:
-                self._flush_raw()
+    def run(self) -> Iterator[Located]:
+        """The parts in order. Zero blocks at the very end are an `End` like any other."""
+        size = len(self.data)
+        raw_from: int | None = None
+        while self.at < size:
+            start = self.at
+            block = self.data[start : start + BLOCK]
+            zero = block == ZERO
+            if not zero and not (len(block) == BLOCK and is_header(block)):
+                raw_from = start if raw_from is None else raw_from
+                self.at += len(block)
+                continue
+            if raw_from is not None:
+                yield self._raw(raw_from)
+                raw_from = None
+            if zero:
                 blocks = self._zero_blocks()
                 self.at += blocks * BLOCK
-                if self.at == len(data):
-                    end = blocks
-                else:
-                    self.parts.append(End(blocks))
-            elif len(block) == BLOCK and is_header(block):
-                self._flush_raw()
-                self.parts.append(self._part(block))
+                yield Located(End(blocks), start, start, blocks * BLOCK, self.at)
             else:
-                if self.raw_from is None:
-                    self.raw_from = self.at
-                self.at += len(block)
-        self._flush_raw()
-        return Recipe(tuple(self.parts), end)
+                yield self._part(block)
+        if raw_from is not None:
+            yield self._raw(raw_from)
+
+    def _raw(self, start: int) -> Located:
+        return Located(Raw(self._held(start, self.at, self.head)), start, start, self.at - start, self.at)
 
     def _zero_blocks(self) -> int:
-        at = self.at
-        while self.data.startswith(ZERO, at):
-            at += BLOCK
-        return (at - self.at) // BLOCK
+        at, step = self.at, 4 * BLOCK
+        while True:
+            piece = self.data[at : at + step]
+            whole = (len(piece) - len(piece.lstrip(b"\0"))) // BLOCK * BLOCK
+            at += whole
+            if whole < step:
+                return (at - self.at) // BLOCK
+            step = min(2 * step, CHUNK)
 
-    def _part(self, block: bytes) -> HeaderPart:
+    def _part(self, block: bytes) -> Located:
+        start = self.at
         format_ = format_of(block)
         typeflag = block[156:157]
         kind = _KINDS.get(typeflag, "file")
         type_ = _TYPES.get(kind, Member)
         values: dict[str, Any] = {"kind": kind, "format": format_}
         slots: list[Number] = []
-        for name, start, stop, number, usual in _canonical(format_, kind):
-            raw = block[start:stop]
+        for name, begin, stop, number, usual in _canonical(format_, kind):
+            raw = block[begin:stop]
             if name.startswith("sparse["):
                 slots.append(None if raw == usual else _number(raw))
             elif raw != usual:
@@ -159,21 +173,26 @@ class _Decoder:
         values["sparse"] = _slots(slots)
         self.at += BLOCK
         extended: list[SparseBlock] = []
+        self.extensions = 0
         if format_ == "gnu":
             if kind == "sparse" and block[482]:
                 extended = self._extensions()
-            if block[482] != (1 if extended else 0):
+            if block[482] != (1 if self.extensions else 0):
                 values["isextended"] = block[482]
-        body = self._body(block, kind, type_)
-        if block[124:136] != wire.octal(len(body), 12):
+        at = self.at
+        size = self._body_size(block, kind, type_)
+        body = self._held(at, at + size, self.head if type_ is Member else RECORDS)
+        self.at += size
+        if block[124:136] != wire.octal(size, 12):
             values["size"] = _number(block[124:136])
         if block[148:156] != wire.checksum_form(wire.sums(block)[0]):
             values["chksum"] = _number(block[148:156])
-        padding = self.data[self.at : self.at + -len(body) % BLOCK]
+        padding = self.data[self.at : self.at + -size % BLOCK]
         self.at += len(padding)
-        if len(padding) != -len(body) % BLOCK or padding.strip(b"\0"):
+        if len(padding) != -size % BLOCK or padding.strip(b"\0"):
             values["padding"] = padding
-        return self._with_body(type_, values, body, tuple(extended))
+        part = self._with_body(type_, values, body, tuple(extended))
+        return Located(part, start, at, size, self.at, self.extensions)
 
     def _with_body(
         self, type_: type[HeaderPart], values: dict[str, Any], body: bytes, extensions: tuple[SparseBlock, ...]
@@ -193,41 +212,41 @@ class _Decoder:
         return Member(**values, data=body, extensions=extensions)
 
     def _extensions(self) -> list[SparseBlock]:
-        found: list[tuple[tuple[Slot, ...], int, bytes]] = []
+        """The blocks of a sparse map; `extensions` counts them. Only counted where bodies are not held."""
+        found: list[SparseBlock] = []
         more = True
         while more and self.at + BLOCK <= len(self.data):
             block = self.data[self.at : self.at + BLOCK]
             self.at += BLOCK
-            numbers: list[Number] = []
-            for at in range(0, wire.SLOT * wire.EXTENSION_SLOTS, 12):
-                raw = block[at : at + 12]
-                numbers.append(None if raw == bytes(12) else _number(raw))
-            found.append((_slots(numbers), block[504], block[505:512].rstrip(b"\0")))
+            self.extensions += 1
             more = bool(block[504])
-        last = len(found) - 1
-        return [
-            SparseBlock(
-                slots,
-                None if flag == (0 if number == last else 1) else flag,
-                reserved or None,
-            )
-            for number, (slots, flag, reserved) in enumerate(found)
-        ]
+            if self.head is None:
+                found.append(_extension(block, last=not more or self.at + BLOCK > len(self.data)))
+        return found
 
-    def _body(self, block: bytes, kind: str, type_: type[HeaderPart]) -> bytes:
+    def _body_size(self, block: bytes, kind: str, type_: type[HeaderPart]) -> int:
         size = wire.lenient_int(block[124:136]) or 0
         if type_ is Member and self.pax_size is not None:
             size = self.pax_size
         left = len(self.data) - self.at
         if size <= 0 or not left:
-            return b""
+            return 0
         if kind in _BODILESS or size > left:
             following = self.data[self.at : self.at + BLOCK]
             if following == ZERO or (len(following) == BLOCK and is_header(following)):
-                return b""
-        body = self.data[self.at : self.at + size]
-        self.at += len(body)
-        return body
+                return 0
+        return min(size, left)
+
+
+def _extension(block: bytes, *, last: bool) -> SparseBlock:
+    numbers: list[Number] = []
+    for at in range(0, wire.SLOT * wire.EXTENSION_SLOTS, 12):
+        raw = block[at : at + 12]
+        numbers.append(None if raw == bytes(12) else _number(raw))
+    flag = block[504]
+    return SparseBlock(
+        _slots(numbers), None if flag == (0 if last else 1) else flag, block[505:512].rstrip(b"\0") or None
+    )
 
 
 def _slots(numbers: list[Number]) -> tuple[Slot, ...]:
@@ -268,7 +287,21 @@ def parse_records(body: bytes) -> tuple[tuple[Record, ...], bytes]:
 
 def decode(data: bytes) -> Recipe:
     """The recipe of `data`, whatever it is: `encode_bytes(decode(data)) == data`. Linear in time, never fails."""
-    return _Decoder(data).run()
+    parts = [found.part for found in _Decoder(data, None).run()]
+    if parts and isinstance(parts[-1], End):
+        return Recipe(tuple(parts[:-1]), parts[-1].blocks)
+    return Recipe(tuple(parts), 0)
+
+
+def scan(archive: Archive, *, head: int = 64) -> Iterator[Located]:
+    """The parts of an archive with their places, one after another, in little memory however large it is.
+
+    Parts hold `head` bytes of a member's body and of what is no header, RECORDS bytes of what extends a header, and
+    no extensions of a sparse map. Zero blocks at the very end are an `End` like any other. Raises OSError,
+    InputError for a file that cannot be read, or that becomes shorter.
+    """
+    with readable(archive) as data:
+        yield from _Decoder(data, head).run()
 
 
 def normal(recipe: Recipe) -> Recipe:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -50,6 +50,21 @@ class Span(msgspec.Struct, frozen=True):
     field: str
     start: int
     stop: int
+
+
+class Located(msgspec.Struct, frozen=True):
+    """A part, and which bytes of the archive it has: `start` to `stop`, of those `size` from `body` on its body.
+
+    Where an archive is looked through without being held, `part` has only the beginning of a long body, and none of
+    its `extensions` (blocks of a sparse map in front of the body).
+    """
+
+    part: Part
+    start: int
+    body: int
+    size: int
+    stop: int
+    extensions: int = 0
 
 
 class Encoded(msgspec.Struct, frozen=True):
@@ -257,16 +272,46 @@ def encode_bytes(recipe: Recipe) -> bytes:
     return b"".join(out)
 
 
-def _pieces(part: HeaderPart) -> Iterator[tuple[str, int]]:
-    """Field and length of everything behind the header of a part."""
-    if isinstance(part, Member):
-        for number in range(len(part.extensions)):
-            yield f"extensions[{number}]", BLOCK
-        yield "data", len(part.data)
-    elif isinstance(part, Long):
-        yield "text", len(part.text)
-        yield "end", 1 if part.end is None else len(part.end)
+def located(recipe: Recipe) -> Iterator[Located]:
+    """The parts of a recipe with their places in the archive. Lengths only: nothing is encoded."""
+    at = 0
+    for part in recipe.parts:
+        if isinstance(part, Raw | End):
+            size = len(part.data) if isinstance(part, Raw) else part.blocks * BLOCK
+            found = Located(part, at, at, size, at + size)
+        else:
+            extensions = len(part.extensions) if isinstance(part, Member) else 0
+            body, size = at + BLOCK * (1 + extensions), len(_body(part))
+            found = Located(part, at, body, size, body + size + len(_padding(part, size)), extensions)
+        yield found
+        at = found.stop
+
+
+def fields(found: Located) -> Iterator[tuple[str, int]]:
+    """Name and length of every field of a part, in order, also of those without bytes. Names as in `Span.field`."""
+    part = found.part
+    if isinstance(part, Raw):
+        yield "data", found.size
+    elif isinstance(part, End):
+        yield "blocks", found.size
     else:
+        for field in wire.FORMATS[part.format]:
+            yield field.name, field.width
+        yield from body_fields(found, part)
+
+
+def body_fields(found: Located, part: HeaderPart) -> Iterator[tuple[str, int]]:
+    """Those behind the header."""
+    if isinstance(part, Member):
+        for number in range(found.extensions):
+            yield f"extensions[{number}]", BLOCK
+        yield "data", found.size
+    elif isinstance(part, Long):
+        end = 1 if part.end is None else len(part.end)
+        yield "text", found.size - end
+        yield "end", end
+    else:
+        left = found.size
         for number, record in enumerate(part.records):
             end = 1 if record.end is None else len(record.end)
             total = len(record_bytes(record))
@@ -278,20 +323,9 @@ def _pieces(part: HeaderPart) -> Iterator[tuple[str, int]]:
                 ("end", end),
             ):
                 yield f"records[{number}].{field}", size
-        yield "data", len(part.data or b"")
-    yield "padding", len(_padding(part, len(_body(part))))
-
-
-def _span_part(part: Part, add: Callable[[str, int], None]) -> None:
-    if isinstance(part, Raw):
-        add("data", len(part.data))
-    elif isinstance(part, End):
-        add("blocks", part.blocks * BLOCK)
-    else:
-        for field in wire.FORMATS[part.format]:
-            add(field.name, field.width)
-        for name, size in _pieces(part):
-            add(name, size)
+            left -= total
+        yield "data", left
+    yield "padding", found.stop - found.body - found.size
 
 
 def encode(recipe: Recipe) -> Encoded:
@@ -301,18 +335,13 @@ def encode(recipe: Recipe) -> Encoded:
     """
     spans: list[Span] = []
     at = 0
-    index = 0
-
-    def add(field: str, size: int) -> None:
-        nonlocal at
-        if size:
-            spans.append(Span(index, field, at, at + size))
-            at += size
-
-    for index, part in enumerate(recipe.parts):  # noqa: B007  # add() reads it
-        _span_part(part, add)
-    index = -1
-    add("blocks", recipe.end * BLOCK)
+    for index, found in enumerate(located(recipe)):
+        for field, size in fields(found):
+            if size:
+                spans.append(Span(index, field, at, at + size))
+                at += size
+    if recipe.end > 0:
+        spans.append(Span(-1, "blocks", at, at + recipe.end * BLOCK))
     return Encoded(encode_bytes(recipe), tuple(spans))
 
 

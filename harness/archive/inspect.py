@@ -7,15 +7,17 @@ A field that is as everybody writes it has nothing to say and is left out unless
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from rich.text import Text as Line
 
 from . import wire
-from .decode import decode
-from .encode import Span, encode, field_value, record_bytes
-from .recipe import BLOCK, TYPEFLAGS, End, Header, Long, Member, Part, Pax, Raw, Recipe
+from .decode import RECORDS, scan
+from .encode import Located, body_fields, field_value, record_bytes
+from .recipe import BLOCK, TYPEFLAGS, End, Header, HeaderPart, Long, Member, Pax, Raw
+from .stored import Archive, Window, readable
 from .text import escape
 
 ODDITIES: dict[str, str] = {
@@ -69,14 +71,20 @@ _KNOWN_TYPES = frozenset(TYPEFLAGS.values()) | {b"\0", b"V", b"M", b"N", b"D", b
 _BODILESS = ("dir", "symlink", "hardlink", "char", "block", "fifo")
 
 
+HELD = 8192
+"""Bytes of a field that a row holds, and that are told in its meaning; a name of PATH_MAX is shorter."""
+
+
 class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     """One field of an archive: where it is, what it holds, what that means, what is odd about it (codes)."""
 
     offset: int
     length: int
     part: int
+    """The number of its part; -1: the end of the archive."""
     field: str
     raw: bytes
+    """The first bytes of the field: 64 of a body, HELD of anything else."""
     meaning: str = ""
     oddities: tuple[str, ...] = ()
     plain: bool = False
@@ -127,77 +135,96 @@ def _number(raw: bytes, name: str) -> tuple[str, list[str]]:
     return str(value), odd
 
 
-class _Inspection:
-    """One archive. `shadowed` remembers what extensions said of the member that is to come."""
+@functools.cache
+def _fields(format_: str) -> dict[str, wire.Field]:
+    return {field.name: field for field in wire.FORMATS[format_]}  # type: ignore[index]  # a part's own format
 
-    def __init__(self, data: bytes, recipe: Recipe, spans: tuple[Span, ...]) -> None:
-        self.data, self.recipe, self.spans = data, recipe, spans
-        self.pending: list[Pax | Long] = []
-        self.names: list[bytes] = []
-        self.block = 0
-        """Where the header block of the part at hand begins."""
+
+class _Inspection:
+    """One archive."""
+
+    def __init__(self, archive: Archive, data: bytes | Window) -> None:
+        self.archive, self.data = archive, data
+        self.pending: set[str] = set()
+        """The kinds of the extensions that wait for a member."""
+        self.name: bytes | None = None
+        """The name that they give it: the last one."""
+        self.header = b""
+        """The header block of the part at hand."""
 
     def rows(self) -> Iterator[Row]:
-        """A row for each span, part by part."""
-        by_part: dict[int, list[Span]] = {}
-        for span in self.spans:
-            by_part.setdefault(span.part, []).append(span)
-        for number, part in enumerate(self.recipe.parts):
-            for span in by_part.get(number, []):
-                yield self._row(number, part, span)
-            self._after(part)
-        yield from self._end(by_part.get(-1, []))
+        """A row for each field that has bytes, part by part."""
+        last: Located | None = None
+        for number, found in enumerate(scan(self.archive)):
+            if last is not None:
+                yield from self._part(number - 1, last)
+            last = found
+        if last is not None and not isinstance(last.part, End):
+            yield from self._part(number, last)
+        yield self._end(last)
 
-    def _end(self, spans: list[Span]) -> Iterator[Row]:
-        at = spans[0].start if spans else len(self.data)
-        odd = ["end.missing"] if self.recipe.end < 2 else []
+    def _end(self, last: Located | None) -> Row:
+        blocks, at = 0, len(self.archive)
+        if last is not None and isinstance(last.part, End):
+            blocks, at = last.part.blocks, last.start
+        odd = ["end.missing"] if blocks < 2 else []
         if self.pending:
             odd.append("extension.dangling")
-        meaning = f"end of archive: {self.recipe.end} zero blocks"
-        yield Row(at, len(self.data) - at, -1, "blocks", b"", meaning, tuple(odd), not odd)
+        meaning = f"end of archive: {blocks} zero blocks"
+        return Row(at, len(self.archive) - at, -1, "blocks", b"", meaning, tuple(odd), not odd)
 
-    def _after(self, part: Part) -> None:
+    def _part(self, number: int, found: Located) -> Iterator[Row]:
+        part, at = found.part, found.start
+        if isinstance(part, Raw):
+            yield Row(at, found.size, number, "data", part.data, f"{found.size} bytes that are no header", ("raw",))
+            return
+        if isinstance(part, End):
+            yield Row(at, found.size, number, "blocks", b"", f"{part.blocks} zero blocks", ("end.middle",))
+            return
+        self.header = self.data[at : at + BLOCK]
+        kind: str = part.kind
+        for field in wire.FORMATS[part.format]:
+            raw = self.header[field.start : field.stop]
+            meaning, odd, plain = self._say_header(part, kind, found, field, raw)
+            yield Row(
+                at + field.start, field.width, number, field.name, raw, meaning, tuple(odd), plain and not odd
+            )
+        at += BLOCK
+        for name, size in body_fields(found, part):
+            if not size:
+                continue
+            raw = self.data[at : at + min(size, 64 if name == "data" else HELD)]
+            meaning, odd, plain = self._say_body(part, found, name, raw, size)
+            yield Row(at, size, number, name, raw, meaning, tuple(odd), plain and not odd)
+            at += size
+        self._after(part)
+
+    def _after(self, part: HeaderPart) -> None:
         if isinstance(part, Pax | Long):
             if part.kind != "pax-global":
-                self.pending.append(part)
+                self.pending.add(part.kind)
                 if isinstance(part, Long) and part.kind == "long-name":
-                    self.names.append(part.text)
+                    self.name = part.text
                 elif isinstance(part, Pax):
-                    self.names += [record.value for record in part.records if record.key == b"path"]
-        elif isinstance(part, Member):
-            self.pending, self.names = [], []
+                    for record in part.records:
+                        self.name = record.value if record.key == b"path" else self.name
+        else:
+            self.pending, self.name = set(), None
 
-    def _row(self, number: int, part: Part, span: Span) -> Row:
-        raw = self.data[span.start : span.stop]
-        if span.field == "name":
-            self.block = span.start
-        meaning, odd, plain = self._say(part, span.field, raw)
-        return Row(
-            span.start, span.stop - span.start, number, span.field, raw, meaning, tuple(odd), plain and not odd
-        )
-
-    def _say(self, part: Part, name: str, raw: bytes) -> tuple[str, list[str], bool]:
-        if isinstance(part, Raw):
-            return f"{len(raw)} bytes that are no header", ["raw"], False
-        if isinstance(part, End):
-            return f"{part.blocks} zero blocks", ["end.middle"], False
-        if name in ("data", "text", "end", "padding") or name.startswith(("records[", "extensions[")):
-            return self._say_body(part, name, raw)
-        return self._say_header(part, name, raw)
-
-    def _say_header(self, part: Header, name: str, raw: bytes) -> tuple[str, list[str], bool]:
-        field = next(one for one in wire.FORMATS[part.format] if one.name == name)
+    def _say_header(
+        self, part: HeaderPart, kind: str, found: Located, field: wire.Field, raw: bytes
+    ) -> tuple[str, list[str], bool]:
+        name = field.name
         plain = field_value(part, name) is None
-        kind: str = part.kind  # type: ignore[attr-defined]  # every header part has one
         if name == "chksum":
             return self._say_checksum(raw)
         if name == "typeflag":
             odd = [] if raw in _KNOWN_TYPES else ["typeflag.unknown"]
             odd += ["typeflag.nul"] if raw == b"\0" else []
-            odd += ["extension.stacked"] if any(one.kind == kind for one in self.pending) else []
+            odd += ["extension.stacked"] if kind in self.pending else []
             return kind, odd, False
         if field.kind == "number":
-            return self._say_number(part, kind, name, raw, plain)
+            return self._say_number(part, kind, found, name, raw, plain)
         if field.kind == "text":
             return self._say_text(part, kind, name, raw, plain)
         if name == "magic":
@@ -206,7 +233,7 @@ class _Inspection:
         return "", ["field.unused"] if raw.strip(b"\0") and not plain else [], plain
 
     def _say_checksum(self, raw: bytes) -> tuple[str, list[str], bool]:
-        unsigned, signed = wire.sums(self.data[self.block : self.block + BLOCK])
+        unsigned, signed = wire.sums(self.header)
         stated = wire.lenient_int(raw)
         if stated == unsigned:
             return "right", [] if raw == wire.checksum_form(unsigned) else ["checksum.form"], True
@@ -217,7 +244,7 @@ class _Inspection:
         return f"{said}, the bytes add up to {unsigned:#o}", [odd], False
 
     def _say_number(
-        self, part: Header, kind: str, name: str, raw: bytes, plain: bool
+        self, part: Header, kind: str, found: Located, name: str, raw: bytes, plain: bool
     ) -> tuple[str, list[str], bool]:
         meaning, odd = _number(raw, name)
         empty_is_usual = not raw.strip(b"\0") and name not in ("size", "mode", "mtime")
@@ -227,7 +254,7 @@ class _Inspection:
         if name == "size" and isinstance(part, Member):
             if value and kind in _BODILESS:
                 odd.append("size.without-body")
-            if value != len(part.data):
+            if value != found.size:
                 odd.append("size.not-the-body")
         if name == "mode" and value & 0o170000:
             odd.append("mode.type")
@@ -250,7 +277,7 @@ class _Inspection:
         return escape(text), odd, plain and not text
 
     def _member_name(self, part: Member, kind: str, text: bytes) -> Iterator[str]:
-        whole = self.names[-1] if self.names else (part.prefix + b"/" if part.prefix else b"") + text
+        whole = (part.prefix + b"/" if part.prefix else b"") + text if self.name is None else self.name
         if not whole:
             yield "name.empty"
             return
@@ -259,28 +286,32 @@ class _Inspection:
         if kind != "dir" and text.endswith(b"/"):
             yield "file.slash"
         yield from _name_oddities(text)
-        if self.names and not self.names[-1].startswith(text.rstrip(b"/")[:50]):
+        if self.name is not None and not self.name.startswith(text.rstrip(b"/")[:50]):
             yield "pax.path-and-header"
 
-    def _say_body(self, part: Header, name: str, raw: bytes) -> tuple[str, list[str], bool]:
+    def _say_body(
+        self, part: HeaderPart, found: Located, name: str, raw: bytes, size: int
+    ) -> tuple[str, list[str], bool]:
         if name == "padding":
             odd = ["padding.not-zero"] if raw.strip(b"\0") else []
             whole = part.padding is None
             if not odd and not whole:
                 odd = ["padding.length"]
-            return f"{len(raw)} bytes of padding", odd, whole
+            return f"{size} bytes of padding", odd, whole
         if name.startswith("records["):
             return self._say_record(part, name, raw)
         if isinstance(part, Pax):
-            return f"{len(raw)} bytes that are no records", ["pax.no-records"], False
+            if found.size > RECORDS:
+                return f"{size} bytes more, which are not read one by one", [], False
+            return f"{size} bytes that are no records", ["pax.no-records"], False
         if name == "end":
             return "what ends the name", ["long.not-terminated"] if raw != b"\0" else [], True
         if name == "text":
             odd = ["long.not-terminated"] if isinstance(part, Long) and part.end == b"" else []
-            return escape(raw), [*odd, *_name_oddities(raw)], False
+            return _told(raw, size), [*odd, *_name_oddities(raw)], False
         if name.startswith("extensions["):
             return "more of the sparse map", [], False
-        return f"{len(raw)} bytes of body", ["padding.length"] if part.padding == b"" else [], False
+        return f"{size} bytes of body", ["padding.length"] if part.padding == b"" else [], False
 
     def _say_record(self, part: Header, name: str, raw: bytes) -> tuple[str, list[str], bool]:
         assert isinstance(part, Pax)
@@ -290,12 +321,12 @@ class _Inspection:
         if what == "length":
             right = len(record_bytes(msgspec.structs.replace(record, length=None)))
             odd = [] if record.length is None else ["pax.length"]
-            return f"{escape(raw.rstrip())} bytes" + (f", it has {right}" if odd else ""), odd, True
+            return f"{_told(raw.rstrip())} bytes" + (f", it has {right}" if odd else ""), odd, True
         if what == "key":
             earlier = any(one.key == record.key for one in part.records[:number])
             odd = ["pax.twice"] if earlier else []
             odd += [] if record.value else ["pax.empty"]  # a value of no bytes has no row of its own
-            return escape(record.key), odd, True
+            return _told(record.key), odd, True
         if what == "value":
             odd = []
             if b"\0" in record.value:
@@ -304,22 +335,34 @@ class _Inspection:
                 odd.append("pax.newline")
             if record.key == b"path":
                 odd += _name_oddities(record.value)
-            return f"{escape(record.key)} = {escape(record.value)}", odd, False
+            return f"{_told(record.key)} = {_told(record.value)}", odd, False
         return "", [], True
 
 
-def annotate(data: bytes) -> tuple[Row, ...]:
-    """A row for every field of an archive, whatever it is, in the order of the bytes."""
-    recipe = decode(data)
-    return tuple(_Inspection(data, recipe, encode(recipe).spans).rows())
+def _told(data: bytes, size: int = 0) -> str:
+    """Bytes as text, cut where there are very many; `size`: how many there are, where `data` is cut already."""
+    size = max(size, len(data))
+    return escape(data) if size <= HELD else f"{escape(data[:HELD])}... ({size} bytes)"
+
+
+def annotate(archive: Archive) -> Iterator[Row]:
+    """A row for every field of an archive, whatever it is, in the order of the bytes, in little memory.
+
+    Raises OSError, InputError for a file that cannot be read, or that becomes shorter.
+    """
+    with readable(archive) as data:
+        yield from _Inspection(archive, data).rows()
 
 
 SHOWN = 40
 """Raw bytes of a field that are shown."""
 
+Piece = tuple[str, str]
+"""Text and its style, in rich's words."""
 
-def render(rows: tuple[Row, ...], *, everything: bool = False) -> Iterator[Line]:
-    """The rows as lines of a table: offset, length, field, raw bytes, meaning, oddities.
+
+def lines(rows: Iterable[Row], *, everything: bool = False) -> Iterator[list[Piece]]:
+    """The rows as lines of a table: offset, length, field, raw bytes, meaning, oddities. Printable ASCII only.
 
     A heading stands before each part. Rows with nothing to say are left out unless `everything` is set.
     """
@@ -328,20 +371,25 @@ def render(rows: tuple[Row, ...], *, everything: bool = False) -> Iterator[Line]
         if row.part != part:
             part = row.part
             title = f"part {part}" if part >= 0 else "end"
-            yield Line.assemble((f"{row.offset:#010x}  {title}", "bold"))
+            yield [(f"{row.offset:#010x}  {title}", "bold")]
         if row.plain and not everything:
             continue
+        shown = row.raw.rstrip(b"\0")
         raw = escape(row.raw[:SHOWN].rstrip(b"\0") or row.raw[:1])
-        if len(row.raw.rstrip(b"\0")) > SHOWN:
+        if len(shown) > SHOWN or (shown and row.length > len(row.raw)):
             raw += "..."
-        line = Line.assemble(
-            (f"{row.offset:#010x} ", "dim"),
-            (f"{row.length:>7} ", "dim"),
-            (f"{row.field:<20} ", "cyan"),
-            f"{raw:<28} ",
-            (row.meaning if row.meaning != raw else "", "green"),
-        )
-        for code in row.oddities:
-            line.append(f"  [{code}] {ODDITIES[code]}", style="bold yellow")
-        line.rstrip()
+        meaning = row.meaning if row.meaning != raw else ""
+        line = [(f"{row.offset:#010x} ", "dim"), (f"{row.length:>7} ", "dim"), (f"{row.field:<20} ", "cyan")]
+        if meaning or row.oddities:
+            line.append((f"{raw:<28} ", ""))
+            line.append((meaning if row.oddities else meaning.rstrip(), "green"))
+        else:
+            line.append((raw.rstrip(), ""))
+        line += [(f"  [{code}] {ODDITIES[code]}", "bold yellow") for code in row.oddities]
         yield line
+
+
+def render(rows: Iterable[Row], *, everything: bool = False) -> Iterator[Line]:
+    """The same as rich's lines, to be shown among others."""
+    for line in lines(rows, everything=everything):
+        yield Line.assemble(*line)

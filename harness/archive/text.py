@@ -12,9 +12,10 @@ Fields with canonical values are left out. Long repetitions are arrays: `["a/", 
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -22,13 +23,13 @@ import msgspec
 from . import expecting
 from .case import CWDS, UIDS, Case, Placed, Schedule, World
 from .encode import check
-from .escapes import escape, toml, unescape
+from .escapes import bytes_pieces, escape, toml, unescape
 from .expecting import ExpectReader
 from .layers import GZIP_ONLY, READ_KINDS, ZEROS, Layer
 from .reading import FaultError, Place, kind_of, nearest
 from .recipe import TYPEFLAGS, End, Long, Member, Part, Pax, Raw, Recipe, RecipeError, Record, Slot, SparseBlock
 
-__all__ = ["CaseError", "dumps", "escape", "loads", "unescape"]
+__all__ = ["CaseError", "about", "dump_pieces", "dumps", "escape", "loads", "unescape"]
 
 WIDTH = 110
 """Columns of an inline part; when one is wider, all parts are written as tables."""
@@ -87,31 +88,32 @@ def _extension(block: SparseBlock) -> str:
     return "{ " + ", ".join(fields) + " }" if fields else "{}"
 
 
-def _fields(part: Part) -> Iterator[tuple[str, str]]:
-    """Key and TOML value of everything in a part that is not canonical, kind first."""
+def _fields(part: Part) -> Iterator[tuple[str, Iterable[str]]]:
+    """Key and TOML value (bit by bit) of everything in a part that is not canonical, kind first."""
     if isinstance(part, End):
-        yield "kind", '"end"'
-        yield "blocks", str(part.blocks)
+        yield "kind", ('"end"',)
+        yield "blocks", (str(part.blocks),)
         return
     if isinstance(part, Raw):
-        yield "kind", '"raw"'
-        yield "data", toml(part.data)
+        yield "kind", ('"raw"',)
+        yield "data", bytes_pieces(part.data)
         return
-    yield "kind", f'"{part.kind}"'
+    yield "kind", (f'"{part.kind}"',)
     usual = type(part)()
     order = ["format", *(name for name in part.__struct_fields__ if name not in ("kind", "format"))]
     for name in order:
         value = getattr(part, name)
         if value == getattr(usual, name):
             continue
-        if name == "sparse":
-            yield name, "[" + ", ".join(map(_slot, value)) + "]"
-        elif name == "extensions":
-            yield name, "[" + ", ".join(map(_extension, value)) + "]"
-        elif name == "records":
-            yield name, "[" + ", ".join(map(_record, value)) + "]"
+        if name in _LISTS:
+            yield name, ("[" + ", ".join(map(_LISTS[name], value)) + "]",)
+        elif isinstance(value, bytes):
+            yield name, bytes_pieces(value)
         else:
-            yield name, _field(name, value)
+            yield name, (_field(name, value),)
+
+
+_LISTS: dict[str, Callable[[Any], str]] = {"sparse": _slot, "extensions": _extension, "records": _record}
 
 
 def _field(name: str, value: object) -> str:
@@ -143,35 +145,78 @@ def _placed(placed: Placed) -> str:
     return "{ " + ", ".join(fields) + " }"
 
 
-def dumps(case: Case | Recipe) -> str:
-    """A case or a bare recipe as TOML. Equal cases give equal text."""
-    if isinstance(case, Recipe):
-        case = Case(recipe=case)
-    lines = []
+def _inline(part: Part) -> str:
+    """A part on one line; empty where that would be too long."""
+    line = "    { "
+    for number, (key, value) in enumerate(_fields(part)):
+        line += f"{', ' if number else ''}{key} = "
+        for piece in value:
+            line += piece
+            if len(line) > WIDTH:
+                return ""
+    line += " },"
+    return line if len(line) <= WIDTH else ""
+
+
+def _lines(case: Case) -> Iterator[Iterable[str]]:
+    """The lines of a case, each of them bit by bit."""
     for name in _WORDS:
         value = getattr(case, name)
         if value:
-            lines.append(f"{name} = {toml(value) if isinstance(value, str) else _array(value)}")
+            yield (f"{name} = {toml(value) if isinstance(value, str) else _array(value)}",)
     if case.recipe.end != 2:
-        lines.append(f"end = {case.recipe.end}")
+        yield (f"end = {case.recipe.end}",)
     if case.layers:
-        lines += ["layers = [", *(f"    {_layer(layer)}," for layer in case.layers), "]"]
-    parts = [list(_fields(part)) for part in case.recipe.parts]
-    inline = ["    { " + ", ".join(f"{key} = {value}" for key, value in part) + " }," for part in parts]
-    short = all(len(line) <= WIDTH for line in inline)
-    if parts and short:
-        lines += ["part = [", *inline, "]"]
+        yield from (("layers = [",), *((f"    {_layer(layer)},",) for layer in case.layers), ("]",))
+    inline = list(itertools.takewhile(bool, map(_inline, case.recipe.parts)))
+    short = len(inline) == len(case.recipe.parts)
+    if inline and short:
+        yield from (("part = [",), *((line,) for line in inline), ("]",))
     if case.world != World():
-        lines += ["", "[world]", *_table(case.world, World(), ("placed",))]
+        yield from (("",), ("[world]",), *((line,) for line in _table(case.world, World(), ("placed",))))
         if case.world.placed:
-            lines += ["placed = [", *(f"    {_placed(placed)}," for placed in case.world.placed), "]"]
+            yield from (("placed = [",), *((f"    {_placed(placed)},",) for placed in case.world.placed), ("]",))
     if case.schedule != Schedule():
-        lines += ["", "[schedule]", *_table(case.schedule, Schedule())]
-    if parts and not short:
-        for part in parts:
-            lines += ["", "[[part]]", *(f"{key} = {value}" for key, value in part)]
-    lines += expecting.lines(case.expect)
-    return "\n".join(lines).lstrip("\n") + "\n"
+        yield from (("",), ("[schedule]",), *((line,) for line in _table(case.schedule, Schedule())))
+    for part in () if short else case.recipe.parts:
+        yield from (("",), ("[[part]]",))
+        for key, text in _fields(part):
+            yield itertools.chain((f"{key} = ",), text)
+    yield from ((line,) for line in expecting.lines(case.expect))
+
+
+def dump_pieces(case: Case | Recipe) -> Iterator[str]:
+    """A case or a bare recipe as TOML, bit by bit: the text of a large one need not be in memory."""
+    begun = False
+    for line in _lines(Case(recipe=case) if isinstance(case, Recipe) else case):
+        for piece in line:
+            begun = begun or bool(piece)
+            yield piece
+        if begun:
+            yield "\n"
+    if not begun:
+        yield "\n"
+
+
+_KEPT = bytes(byte for byte in range(256) if len(escape(bytes([byte]))) == 1)
+_PAGE = 4096
+
+
+def about(recipe: Recipe) -> int:
+    """About how many characters the bodies of a recipe will have as text. Takes little time."""
+    total = 0
+    for part in recipe.parts:
+        data = b"" if isinstance(part, End | Long) else part.data or b""
+        for at in range(0, len(data), _PAGE):
+            page = data[at : at + _PAGE]
+            if len(page) < _PAGE or page != page[:8] * (_PAGE // 8):
+                total += len(page) + 3 * len(page.translate(None, _KEPT))
+    return total
+
+
+def dumps(case: Case | Recipe) -> str:
+    """A case or a bare recipe as TOML. Equal cases give equal text."""
+    return "".join(dump_pieces(case))
 
 
 # -- reading -----------------------------------------------------------------------------------------------------

@@ -158,7 +158,13 @@ def sums(block: bytes) -> tuple[int, int]:
     """The checksum of a header block with its field taken as spaces: unsigned (POSIX), and signed (old Sun tar)."""
     rest = block[:148] + b"        " + block[156:BLOCK]
     unsigned = sum(rest)
-    return unsigned, unsigned - 256 * sum(byte >> 7 for byte in rest)
+    if rest.isascii():
+        return unsigned, unsigned
+    return unsigned, unsigned - 256 * (len(rest) - len(rest.translate(None, _HIGH)))
+
+
+_HIGH = bytes(range(128, 256))
+"""Bytes that are negative where a char has a sign."""
 
 
 def checksum_form(value: int) -> bytes:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from ..archive.stored import in_memory
 from ..contest.listing import UNUSED
 from ..contest.observation import Job, Observation
 from ..contest.pool import EndedError, Pool
@@ -226,7 +227,8 @@ class Campaign:
             self._note_unlisted(generated, trial)
         divergence = trial.divergence(facets, weak=False)
         if divergence.parted:
-            taken = self.suspects.offer(generated, targets(divergence, trial.observations, trial.job.archive))
+            archive = in_memory(trial.job.archive)
+            taken = self.suspects.offer(generated, targets(divergence, trial.observations, archive))
             self.state.repeats += not taken
         self.state.comparing_s += time.monotonic() - began
 

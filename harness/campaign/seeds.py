@@ -14,6 +14,7 @@ import msgspec
 from ..archive.case import Case
 from ..archive.cases import InputError, bare, bytes_of, load
 from ..archive.decode import decode
+from ..archive.stored import in_memory
 from ..archive.text import CaseError
 from .packing import pack
 from .search import LARGEST, SEED_WORTH, Parent
@@ -86,7 +87,7 @@ def gather(paths: Sequence[str]) -> Seeds:
 def _case(file: str) -> Case:
     loaded = load(file)
     if loaded.case is None:
-        plain = loaded.plain
+        plain = in_memory(loaded.plain)
         if loaded.foreign:
             raise InputError(file, loaded.foreign)
         return Case(recipe=decode(plain))

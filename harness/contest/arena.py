@@ -1,6 +1,6 @@
 """The arena: a destination deep inside the cell's tmpfs, canaries around it, and what a world puts there.
 
-    /arena/in/archive.tar            the archive, for contestants that want a file
+    /arena/in/archive.tar            the archive, for contestants that want a file; a large one stays outside
     /arena/tmp                       HOME, TMPDIR and working directory of commands; emptied, not watched
     /arena/out/1/2/3/4/dest          the destination, empty or as the world says
     /arena/out/1/2/3/4/canary/       what must not change: a directory and `secret.txt` in it
@@ -21,6 +21,7 @@ from typing import Literal
 import msgspec
 
 from ..archive.case import DEST, HOLDER, NEIGHBOURS, PLACED_MTIME, SECRET, SECRET_DATA, Placed, World
+from ..archive.stored import Archive, Stored, contains
 from . import processes
 from .observation import Change, Node
 from .sandbox import INSIDE_ID
@@ -48,7 +49,10 @@ _FileState = tuple[tuple[int, ...], int, int]
 
 def _state(fd: int) -> _FileState:
     """Mode, inode, device, links, uid, gid and size as one tuple, then the times of content and of inode."""
-    status = os.fstat(fd)
+    return _state_of(os.fstat(fd))
+
+
+def _state_of(status: os.stat_result) -> _FileState:
     return (status[:7], status.st_mtime_ns, status.st_ctime_ns)
 
 
@@ -69,7 +73,8 @@ class Arena:
     def __init__(self, root: str, inside: int = INSIDE_ID) -> None:
         self.root, self.inside = root, inside
         """Where it is, and the uid and gid that trees have for its own."""
-        self.archive_path = os.path.join(root, IN, ARCHIVE)
+        self._own_path = self.archive_path = os.path.join(root, IN, ARCHIVE)
+        """Where a small archive is written, and where the one at hand is."""
         self.scratch_path = os.path.join(root, SCRATCH)
         self.base = os.path.join(root, *LEVELS)
         """What holds the destination."""
@@ -91,8 +96,10 @@ class Arena:
         _empty(self.root)
         os.mkdir(os.path.join(self.root, IN), 0o755)
         os.mkdir(self.scratch_path, 0o755)
-        self._archive = os.open(self.archive_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self.archive_path = self._own_path
+        self._archive = os.open(self._own_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._archive_state = _state(self._archive)
+        self._archive_inode = os.fstat(self._archive).st_ino
         path = self.root
         for level in LEVELS:
             path = os.path.join(path, level)
@@ -109,7 +116,7 @@ class Arena:
         while path != os.path.dirname(self.root):
             os.utime(path, ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
             path = os.path.dirname(path)
-        os.utime(os.path.dirname(self.archive_path), ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
+        os.utime(os.path.dirname(self._own_path), ns=(CANARY_MTIME_NS, CANARY_MTIME_NS))
         self._built_ns = time.time_ns()
         status = os.statvfs(self.root)
         self._free = (status.f_bfree, status.f_ffree)
@@ -139,17 +146,43 @@ class Arena:
                 os.close(fd)
         self.dest = self._archive = -1
 
-    def put_archive(self, archive: bytes) -> None:
-        """Write the archive where contestants that want a file find it."""
+    def put_archive(self, archive: Archive) -> None:
+        """Have the archive where contestants that want a file find it: `archive_path`. Raises OSError.
+
+        One that stays in a file is used where it is: nothing in the cell can write to it, and it takes none of the
+        cell's disk. A cell by Landlock cannot keep its mode from being changed, so that is set right.
+        """
         os.ftruncate(self._archive, 0)
-        os.pwrite(self._archive, archive, 0)
-        self._archive_state = _state(self._archive)
+        if isinstance(archive, Stored):
+            self.archive_path = archive.path
+            if os.stat(archive.path).st_mode & 0o444 != 0o444:
+                os.chmod(archive.path, 0o444)
+            with open(archive.path, "rb"):  # whoever cannot read it now is not to blame a contestant
+                pass
+        else:
+            self.archive_path = self._own_path
+            view = memoryview(archive)
+            at = 0
+            while at < len(view):
+                at += os.pwrite(self._archive, view[at:], at)
+        self._archive_state = self._archive_now()
+
+    def _archive_now(self) -> _FileState:
+        """The state of the archive at hand. Raises OSError where it has gone."""
+        return (
+            _state(self._archive) if self.archive_path == self._own_path else _state_of(os.stat(self.archive_path))
+        )
+
+    def _archive_changed(self) -> bool:
+        try:
+            return self._archive_now() != self._archive_state
+        except OSError:
+            return True
 
     def intact(self) -> bool:
         """Whether the descriptors are still those that were opened. Raises OSError when one is not open."""
         return (
-            os.fstat(self.dest).st_ino == self._dest_inode
-            and _state(self._archive)[0][1] == self._archive_state[0][1]
+            os.fstat(self.dest).st_ino == self._dest_inode and os.fstat(self._archive).st_ino == self._archive_inode
         )
 
     # -- worlds --------------------------------------------------------------------------------------------------
@@ -229,7 +262,7 @@ class Arena:
         for path, fd, before, now in changed:
             for change in self._differences(path, fd, before, now):
                 found.setdefault((change.path, change.what), change)
-        if _state(self._archive) != self._archive_state:
+        if self._archive_changed():
             name = self.archive_name
             found[(name, "content")] = Change(path=name, what="content", before="the archive", after="changed")
         if not self._dest_is_ours():
@@ -299,13 +332,13 @@ class Arena:
     def _replacement(path: str) -> str:
         return f"another {TYPES[stat.S_IFMT(os.lstat(path).st_mode)]}"
 
-    def leaks(self, tree: tuple[Node, ...], before: tuple[Node, ...], archive: bytes) -> tuple[Change, ...]:
+    def leaks(self, tree: tuple[Node, ...], before: tuple[Node, ...], archive: Archive) -> tuple[Change, ...]:
         """Files of a tree that hold what only a file outside held, and that neither world nor archive brought.
 
         `path` is the file in the tree, relative like all others to what holds the destination.
         """
         found = [node.path for node in tree if node.data is not None and SECRET_DATA in node.data]
-        if not found or SECRET_DATA in archive:
+        if not found or contains(archive, SECRET_DATA):
             return ()
         brought = {node.path for node in before if node.data is not None and SECRET_DATA in node.data}
         return tuple(

@@ -25,7 +25,7 @@ from .arena import Arena
 from .command import environment
 from .counters import Counters
 from .observation import Change, Observation, Status
-from .protocol import Answer, ClosedError, Failed, Ready, Setup, receive_setup, send
+from .protocol import Answer, ClosedError, Failed, Ready, Setup, Torn, receive_setup, send
 from .sandbox import ARENA, LANDLOCK, SandboxError, adopt_orphans, die_with_parent, enter, inside_id
 from .serving import START_S, Driver
 from .still import Still, cpu_ns, out_of_time
@@ -194,14 +194,16 @@ class _Supervisor:
     def _answer_for(self, where: Where, code: int, hung: str) -> None:
         """Say what became of a worker that has ended with `code`, where it has not said so itself."""
         if where.deadline == 0.0 and not where.sending:
-            if hung:
-                return  # killed while it was saying what it had seen: that is answered, and must not be twice
+            if hung and not where.batch:
+                return  # killed when it had said all that it had seen
             # No contestant was running, so the code is the worker's own.
             if code == CLOSED:
                 raise ClosedError
             if code == SPENT:
                 return
-            if code != TORN:
+            if not hung:
+                words = self.watch.last_words()
+                send(self.channel, Torn(words or f"the worker ended ({code}) while no contestant was running"))
                 os._exit(TORN)
         if where.sending:
             os._exit(TORN)  # half a frame may be on its way: only a new cell can be trusted
@@ -227,7 +229,9 @@ class _Supervisor:
         observation = Observation(
             contestant="", status=status, escapes=self._escapes(where), error=error, error_class=kind
         )
-        send(self.channel, Answer(where.job, where.contestant, observation, True))
+        # When it was killed between two contestants, this has been answered: the pool keeps the first answer, and
+        # sends the rest again.
+        send(self.channel, Answer(where.batch, where.job, where.contestant, observation, True))
 
     def _pids(self) -> frozenset[int]:
         return frozenset(driver.pid for driver in self.drivers.values() if driver.pid)

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from ..archive.case import WHOLE, Schedule, World
+from ..archive.stored import Archive
 
 Status: TypeAlias = Literal[
     "extracted",  # it says that all went well
@@ -137,7 +138,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One archive for a list of contestants, run one after another, each in a fresh destination."""
 
-    archive: bytes
+    archive: Archive
+    """A file has to be in the directory that the pool shows its cells (`Pool.shared`)."""
     contestants: tuple[str, ...]
     world: World = World()
     schedule: Schedule = WHOLE

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from .observation import Job
-from .protocol import Batch, ClosedError, Failed, Held, Probe, Ready, Replies, Setup, frame, send
+from .protocol import Batch, ClosedError, Failed, Held, Probe, Ready, Replies, Setup, Torn, frame, send
 from .sandbox import SandboxError
 from .worker import AROUND_S
 
@@ -98,6 +98,10 @@ class Cell:
         """Whether contestants are uid 0 in it."""
         self.work: deque[list[Item]] = deque()
         """The batches it has, the one it works on first."""
+        self.given = 0
+        """Batches that it has been given in all; they are numbered from 1."""
+        self.torn = ""
+        """Why it ended, as far as it could say so."""
         self.heard = 0.0
         """When it last said something, or got work while it had none: monotonic clock."""
         self.replies = Replies(self.channel)
@@ -134,8 +138,15 @@ class Cell:
         if not self.work:
             self.heard = time.monotonic()
         self.work.append(items)
-        self._unsent += frame(Batch(jobs=tuple(item.to_send() for item in items), alone=items[0].alone))
+        self.given += 1
+        jobs = tuple(item.to_send() for item in items)
+        self._unsent += frame(Batch(number=self.given, jobs=jobs, alone=items[0].alone))
         self.flush()
+
+    @property
+    def number(self) -> int:
+        """The number of the batch that it works on; of the next one when it works on none."""
+        return self.given - len(self.work) + 1
 
     def flush(self) -> bool:
         """Send what the socket takes. Whether anything is left to send. Raises ClosedError."""
@@ -157,5 +168,7 @@ class Cell:
             reply = self.replies.wait()
         finally:
             self.channel.setblocking(False)
+        if isinstance(reply, Torn):
+            raise ClosedError
         assert isinstance(reply, Held)
         return reply

@@ -15,13 +15,15 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
+from ..archive.stored import Stored
 from . import backends
-from .observation import Job, Observation
+from .observation import Job, Listed, Node, Observation
 from .outside import Cell, Item
-from .protocol import Answer, ClosedError, Setup
+from .protocol import Answer, ClosedError, Setup, Torn
 from .registry import Contestant, RegistryError
 from .sandbox import LANDLOCK, Plan, SandboxError, shown
 from .still import BUSY
@@ -29,6 +31,15 @@ from .worker import ALONE, AROUND_S, GRACE_S, allowance_s
 
 BATCH = 10
 """Jobs that go to a cell at a time: a round trip costs what a small extraction does."""
+
+MANY = 500
+"""Names in a tree, or rows of a listing, from which on those that are the same in several are kept once."""
+
+SPACE = 1536 << 20
+"""Address space of each process at least; twice its memory where that is more."""
+
+BATCH_BYTES = 1 << 20
+"""Bytes of archives after which a batch takes no more jobs: what is on its way is in memory several times."""
 
 FLYING = 2
 """Batches a cell may have: one it works on, and one so that it need not wait for the next."""
@@ -107,8 +118,9 @@ class Pool:
 
     `contestants` are all that jobs may name. `kind` is one of `backends.CHOICES`; empty: what the environment asks
     for. `coverage`: note which blocks of their parsers the contestants in the worker run through
-    (`Table.counted`). Raises RegistryError when two have one name, and SandboxError from `__enter__` when no cell
-    can be set up, or outside the main thread.
+    (`Table.counted`). `shared`: a directory that cells are shown as well, read-only: archives that stay in files
+    are in it (`archive.stored`). Raises RegistryError when two have one name, SandboxError from `__enter__` when no
+    cell can be set up, or outside the main thread.
     """
 
     def __init__(
@@ -119,6 +131,7 @@ class Pool:
         limits: Limits | None = None,
         kind: str = "",
         coverage: bool = False,
+        shared: str = "",
     ) -> None:
         self.contestants = {one.name: one for one in contestants}
         if len(self.contestants) != len(contestants):
@@ -126,15 +139,17 @@ class Pool:
         self.cells = max(1, cells)
         self.limits = limits or Limits()
         self.kind = kind
+        self.shared = shared
         self.backend = ""
         """The kind of cell that it came to, once there is one: all cells of a pool are of one kind."""
         self._cells: list[Cell] = []
         self._setup = Setup(
             plan=Plan(
-                visible=_visible(tuple(contestants)),
+                visible=(*_visible(tuple(contestants)), *([shared] if shared else [])),
                 arena_size=self.limits.disk,
                 arena_inodes=self.limits.inodes,
                 data_size=self.limits.memory,
+                space_size=max(SPACE, 2 * self.limits.memory),
                 together=self.limits.together,
                 file_size=self.limits.file_size,
                 processes=self.limits.processes + sum(one.table.threads for one in contestants),
@@ -146,6 +161,8 @@ class Pool:
         )
         self.restarts = 0
         """Cells that had to be replaced."""
+        self.late = 0
+        """Answers that nobody waited for any more, and that were dropped."""
 
     def __enter__(self) -> Pool:
         try:
@@ -263,6 +280,8 @@ class _Run:
         self.rooted: deque[Item] = deque()
         """Fresh jobs to be run as root."""
         self.open: dict[int, tuple[Job, list[Observation | None]]] = {}
+        self.known: dict[int, dict[Node | Listed, Node | Listed]] = {}
+        """Of jobs with large trees: what their nodes and rows are, so that equal ones are in memory once."""
         self.first: dict[tuple[int, int], Observation] = {}
         """What was seen when something was run for the first time and is run again, by job and place."""
         self.once: dict[tuple[int, int], Observation] = {}
@@ -282,6 +301,7 @@ class _Run:
                 self._feed(due)
                 while due in self.open and None not in self.open[due][1]:
                     job, seen = self.open.pop(due)
+                    self.known.pop(due, None)
                     due += 1
                     yield job, tuple(one for one in seen if one is not None)
                     self._feed(due)
@@ -336,7 +356,7 @@ class _Run:
             while again and not items[0].alone and not again[0].alone and len(items) < BATCH:
                 items.append(again.popleft())
             return items
-        items = []
+        items, weight = [], 0
         if root:
             while self.rooted and len(items) < BATCH:
                 items.append(self.rooted.popleft())
@@ -354,11 +374,16 @@ class _Run:
                 raise ValueError(f"{', '.join(sorted(unknown))}: not among the contestants of this pool")
             self.open[self.pulled] = (job, [None] * len(job.contestants))
             item = Item(self.pulled, job, tuple(range(len(job.contestants))))
+            if isinstance(job.archive, Stored) and not job.archive.path.startswith(f"{self.pool.shared or '-'}/"):
+                raise ValueError(f"{job.archive.path}: not in the directory that this pool shows its cells")
             if item.root and self.pool.backend == LANDLOCK:
                 self.open[self.pulled] = (job, [self._missing(name) for name in job.contestants])
             elif job.contestants:
                 (self.rooted if item.root else items).append(item)
             self.pulled += 1
+            weight += len(job.archive) if isinstance(job.archive, bytes) else 0
+            if weight > BATCH_BYTES:
+                break
         self.size = min(BATCH, self.size + 1)
         return items
 
@@ -401,28 +426,53 @@ class _Run:
 
     def _take(self, cell: Cell) -> None:
         while (reply := cell.replies.pop()) is not None:
+            if isinstance(reply, Torn):
+                cell.torn = reply.detail
+                continue
             assert isinstance(reply, Answer)
             cell.heard = time.monotonic()
             self._answer(cell, reply)
 
     def _answer(self, cell: Cell, answer: Answer) -> None:
+        """Take an answer to something that this cell has been given and has not answered yet; drop any other."""
+        if not cell.work or answer.batch != cell.number:
+            self.pool.late += 1
+            return
         batch = cell.work[0]
-        item = batch[answer.job]
-        place = item.places[answer.contestant]
+        item = batch[answer.job] if 0 <= answer.job < len(batch) else None
+        place = item.places[answer.contestant] if item and 0 <= answer.contestant < len(item.places) else -1
+        if item is None or place not in item.left:
+            self.pool.late += 1
+            if answer.died:
+                self._give_again(cell)
+            return
         item.left.remove(place)
         known = self.pool.contestants[item.job.contestants[place]]
         observation = msgspec.structs.replace(
-            answer.observation,
+            self._shared(item.index, answer.observation),
             contestant=known.name,
             version=known.version,
             family=known.family,
             cell=self.pool.backend,
         )
-        rest = [one.rest() for one in batch if one.left]
-        if answer.died or not rest:
-            cell.work.popleft()
-            self.again[item.root].extendleft(reversed(rest))
+        if answer.died or not any(one.left for one in batch):
+            self._give_again(cell)
         self._settle(item, place, observation)
+
+    def _shared(self, index: int, seen: Observation) -> Observation:
+        """An observation with the nodes and rows of those before it where they are equal: most of them are."""
+        if len(seen.tree) < MANY and len(seen.listing or ()) < MANY:
+            return seen
+        known = self.known.setdefault(index, {})
+        tree: Any = tuple(known.setdefault(node, node) for node in seen.tree)
+        listing: Any = seen.listing and tuple(known.setdefault(row, row) for row in seen.listing)
+        return msgspec.structs.replace(seen, tree=tree, listing=listing)
+
+    def _give_again(self, cell: Cell) -> None:
+        """A cell is done with its first batch: what it has not answered of that is run again."""
+        rest = [one.rest() for one in cell.work.popleft() if one.left]
+        if rest:
+            self.again[rest[0].root].extendleft(reversed(rest))
 
     def _settle(self, item: Item, place: int, observation: Observation) -> None:
         key = (item.index, place)
@@ -466,7 +516,7 @@ class _Run:
             family=known.family,
             cell=self.pool.backend,
             status="harness-fault",
-            error="the cell ended, or was silent for too long, while this was run",
+            error=cell.torn or "the cell ended, or was silent for too long, while this was run",
             error_class="cell",
         )
         self._settle(culprit, place, observation)

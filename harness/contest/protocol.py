@@ -2,7 +2,7 @@
 
 A frame is its length (four bytes, little-endian) and a message. The pool sends a `Batch`, and the cell one `Answer`
 for each contestant of each job, several together. The pool may send the next batch before that: it waits in the
-socket, or in the pool.
+socket, or in the pool. Answers name their batch: one that comes when its batch has left belongs to nobody.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Jobs to run in order. `alone` gives each contestant `Cell.ALONE` times the time: a second chance."""
+    """Jobs to run in order. `alone` gives each contestant `worker.ALONE` times the time: a second chance."""
 
+    number: int
+    """Which batch of this cell it is, from 1."""
     jobs: tuple[Job, ...]
     alone: bool = False
 
@@ -69,11 +71,12 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
-    """The observation of contestant number `contestant` of job number `job` of the batch.
+    """The observation of contestant number `contestant` of job number `job` of batch number `batch`.
 
     `died`: the worker is gone and the rest of the batch has not been run; the pool sends it again.
     """
 
+    batch: int
     job: int
     contestant: int
     observation: Observation
@@ -87,7 +90,13 @@ class Held(msgspec.Struct, frozen=True, tag=True):
     detail: str
 
 
-Reply: TypeAlias = Ready | Failed | Answer | Held
+class Torn(msgspec.Struct, frozen=True, tag=True):
+    """The cell ends, because something of our own failed while no contestant was running. `detail` says what."""
+
+    detail: str
+
+
+Reply: TypeAlias = Ready | Failed | Answer | Held | Torn
 
 PIECE = 1 << 18
 """Bytes that are read at a time."""

@@ -17,6 +17,7 @@ import msgspec
 
 from ..archive.compressed import outer
 from ..archive.recipe import BLOCK
+from ..archive.stored import Archive, Stored, pieces_of
 
 SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "drivers")
 """The directory of the drivers' sources."""
@@ -150,19 +151,23 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
             text = re.sub(pattern, "{...}", text)
         return text
 
-    def lacking(self, archive: bytes) -> str:
+    def lacking(self, archive: Archive) -> str:
         """Why it cannot be given this archive; empty: it can. One in a compression is judged by that alone.
 
         Every block that looks like a header with such a type counts, also inside a body: better one row too few.
+        Raises OSError for a file that cannot be read.
         """
-        compression = outer(archive)
+        compression = outer(archive.read(0, BLOCK) if isinstance(archive, Stored) else archive)
         if compression:
             return "" if self.reads is None else self.taking_off(compression)
-        for kind, why in self.lacks.items():
-            flag = KINDS[kind][0]
-            for at in range(0, len(archive) - BLOCK + 1, BLOCK):
-                if archive[at + TYPEFLAG] == flag and _is_header(archive[at : at + BLOCK]):
-                    return f"it cannot extract a {kind}: {why}"
+        for piece in pieces_of(archive) if self.lacks else ():
+            types = piece[TYPEFLAG : len(piece) // BLOCK * BLOCK : BLOCK]
+            for kind, why in self.lacks.items():
+                place = types.find(KINDS[kind])
+                while place >= 0:
+                    if _is_header(piece[place * BLOCK : (place + 1) * BLOCK]):
+                        return f"it cannot extract a {kind}: {why}"
+                    place = types.find(KINDS[kind], place + 1)
         return ""
 
     def taking_off(self, compression: str) -> str:

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 class Watch:
     """What worker and supervisor share: until when the worker may be silent, and what it is doing."""
 
-    _FORM = struct.Struct("<dIIBBBBI")
+    _FORM = struct.Struct("<dIIIBBBBI")
     _WORDS = 2048
 
     def __init__(self, memory: Any) -> None:
         self._memory = memory
+        self.batch = 0
+        """The batch that this process is at work on; 0: none."""
         self.set(0.0, 0, 0)
 
     def set(
@@ -29,7 +31,9 @@ class Watch:
         served: int = 0,
     ) -> None:
         """Say where the worker is. `deadline` is on the monotonic clock, 0 for none."""
-        self._FORM.pack_into(self._memory, 0, deadline, job, contestant, sending, around, relinked, inside, served)
+        self._FORM.pack_into(
+            self._memory, 0, deadline, self.batch, job, contestant, sending, around, relinked, inside, served
+        )
 
     def get(self) -> Where:
         """Where the worker is."""
@@ -52,6 +56,8 @@ class Where(NamedTuple):
 
     deadline: float
     """0: nothing that can take too long, and no contestant is running."""
+    batch: int
+    """0: none has arrived yet."""
     job: int
     contestant: int
     sending: bool

@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from ..archive.case import WHOLE, World
+from ..archive.stored import Stored
 from . import command, listing, probes, processes, serving, together
 from .arena import Arena, WorldError, relinks
 from .contestants import Order, Outcome
@@ -141,6 +142,8 @@ class Worker:
         self.spare = frozenset(driver.pid for driver in servants.values() if driver.pid)
         self.served = {name: place for place, name in enumerate(servants, 1)}
         self.alarm = _Alarm()
+        self._put = False
+        """Whether the archive of the job at hand is where commands find it."""
         self.spent = False
         """Whether something happened after which this process should not go on."""
         self.said: list[Answer | Held] = []
@@ -153,6 +156,9 @@ class Worker:
         """Answer requests. Raises ClosedError when the pool has gone."""
         signal.signal(signal.SIGALRM, self.alarm.rings)
         while True:
+            # What fails from here on has nothing to do with the batch before.
+            self.watch.batch = 0
+            self.watch.set(0.0, 0, 0)
             request = receive_request(self.channel)
             if isinstance(request, Probe):
                 self._probe(request)
@@ -180,18 +186,16 @@ class Worker:
         self._flush()
 
     def _batch(self, batch: Batch) -> bool:
+        self.watch.batch = batch.number
         for number, job in enumerate(batch.jobs):
             limit = self.limit_s * (ALONE if batch.alone else HASTY if job.hasty else 1) + allowance_s(job)
             self.idle = self.idle_s * (HASTY if job.hasty else 1)
-            written = False
+            self._put = False
             for place, name in enumerate(job.contestants):
                 contestant = self.contestants[name]
-                if not contestant.table.driver and not written:
-                    self.arena.put_archive(job.archive)
-                    written = True
                 observation = self._observe(job, contestant, number, place, limit, alone=batch.alone)
                 last = number == len(batch.jobs) - 1 and place == len(job.contestants) - 1
-                self.said.append(Answer(number, place, observation, self.spent and not last))
+                self.said.append(Answer(batch.number, number, place, observation, self.spent and not last))
                 if self.spent or last or time.monotonic() - self.flushed > SAY_S:
                     self._flush()
                 if self.spent:
@@ -204,7 +208,16 @@ class Worker:
         self, job: Job, contestant: Contestant, number: int, place: int, limit_s: float, *, alone: bool
     ) -> Observation:
         table = contestant.table
-        lacking = table.lacking(job.archive)
+        self.watch.set(time.monotonic() + AROUND_S, number, place, around=True)
+        try:
+            lacking = table.lacking(job.archive)
+            if not lacking and (not table.driver or isinstance(job.archive, Stored)) and not self._put:
+                self.arena.put_archive(job.archive)
+                self._put = True
+        except (OSError, MemoryError) as error:
+            self.spent = True
+            outcome = Outcome(error=f"the archive cannot be put into the cell: {error}", error_class="harness")
+            return self._record(contestant, _Seen(outcome=outcome), "harness-fault", (), ())
         if lacking:
             outcome = Outcome(error=lacking, error_class="lacks")
             return self._record(contestant, _Seen(outcome=outcome), "unavailable", (), ())

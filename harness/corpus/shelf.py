@@ -99,7 +99,7 @@ def shelve(path: str) -> Shelved:
     loaded = load(path)
     if loaded.case is None:
         raise InputError(path, "is no case: cases are TOML files")
-    return Shelved(path=path, text=_read(Path(path)).decode(), case=loaded.case, archive=loaded.archive)
+    return Shelved(path=path, text=_read(Path(path)).decode(), case=loaded.case, archive=loaded.data)
 
 
 def cases(root: str) -> Iterator[Shelved]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import msgspec
 
 from ..archive.case import Case
-from ..archive.decode import decode
-from ..archive.encode import encode, encode_bytes
+from ..archive.decode import decode, scan
+from ..archive.encode import Located, encode_bytes, located
 from ..archive.inspect import ODDITIES, Row, annotate
 from ..archive.recipe import Header, Recipe
+from ..archive.stored import Archive, Stored
 from ..archive.text import dumps, escape
 from ..contest.observation import Change, Node, Observation
 from ..judge.compare import NOT_COMPARED, Divergence, Group, partition
@@ -52,7 +54,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     """Which form of the file was compared (`archive.cases.Loaded.forms`)."""
     size: int
     """Bytes that contestants were given."""
-    archive: bytes
+    archive: Archive
     """The archive itself, without compression."""
     case: Case | None
     notes: tuple[str, ...]
@@ -164,13 +166,13 @@ def page(inputs: Sequence[Input], made_with: dict[str, str]) -> str:
 
 def _view(one: Input, number: int) -> View:
     divergence = one.divergence
-    recipe = one.case.recipe if one.case else decode(one.archive)
-    index = Index(recipe, encode(recipe))
+    index = index_of(one.case, one.archive, divergence)
     by_name = {observation.contestant: observation for observation in one.observations}
     heard = [observation for observation in one.observations if observation.status not in NOT_COMPARED]
     columns = _columns(heard)
-    toml = dumps(one.case or Case(recipe=recipe))
-    blocks, more = _blocks(recipe, annotate(encode_bytes(recipe)), _about(divergence, index))
+    toml = _recipe(one)
+    inner = encode_bytes(one.case.recipe) if one.case else one.archive
+    blocks, more = _blocks(inner, _about(divergence, index))
     return View(
         file=plain(one.file) + (f" ({one.form})" if one.form else ""),
         anchor=f"archive-{number + 1}",
@@ -213,6 +215,19 @@ def _view(one: Input, number: int) -> View:
         again=plain(one.replay),
         signature=f"{divergence.signature.id} {divergence.signature.invariant}" if divergence.signature else "",
     )
+
+
+def index_of(case: Case | None, archive: Archive, divergence: Divergence) -> Index:
+    """Where the paths on which contestants part are in an archive, or in that of a case."""
+    wanted = {one.path for group in divergence.groups for one in group.differences if one.path is not None}
+    wanted |= {path for broken in divergence.broken for path in broken.paths}
+    return Index(located(case.recipe) if case else scan(archive), wanted)
+
+
+def _recipe(one: Input) -> str:
+    if isinstance(one.archive, Stored):
+        return f"# {len(one.archive)} bytes are too many for a recipe to be shown: tarbiter inspect {one.file}\n"
+    return dumps(one.case or Case(recipe=decode(one.archive)))
 
 
 def _headline(divergence: Divergence, heard: int) -> str:
@@ -408,27 +423,34 @@ def _about(divergence: Divergence, index: Index) -> dict[int, list[str]]:
 
 def anatomy(recipe: Recipe) -> tuple[tuple[Block, ...], int]:
     """The annotated bytes of an archive by itself, and how many parts with nothing odd are not shown."""
-    return _blocks(recipe, annotate(encode(recipe).data), {})
+    return _blocks(encode_bytes(recipe), {})
 
 
-def _blocks(recipe: Recipe, rows: Sequence[Row], about: dict[int, list[str]]) -> tuple[tuple[Block, ...], int]:
-    # The rows number the parts as they are read; a recipe may have been written with others (raw bytes, say).
-    recipe = decode(encode(recipe).data)
-    parts: dict[int, list[Row]] = {}
-    for row in rows:
-        parts.setdefault(row.part, []).append(row)
-    blocks = [_block(recipe, number, fields, about) for number, fields in parts.items()]
-    if len(blocks) <= PARTS:
-        return tuple(blocks), 0
-    chosen = [one for one in blocks if one.about or any(field.odd for field in one.rows)][:PARTS]
-    return tuple(chosen), len(blocks) - len(chosen)
+def _blocks(archive: Archive, about: dict[int, list[str]]) -> tuple[tuple[Block, ...], int]:
+    """The parts to be shown, and how many are not: all of them if they are few, or else those with something odd.
+
+    One after another, and only those that are shown are kept: there may be millions.
+    """
+    first: list[Block] = []
+    chosen: list[Block] = []
+    count = 0
+    parts = scan(archive)
+    for number, group in groupby(annotate(archive), key=lambda row: row.part):
+        found, rows = next(parts, None), list(group)
+        count += 1
+        odd = rows[0].offset in about or any(row.oddities and not row.plain for row in rows)
+        if len(first) < PARTS or (odd and len(chosen) < PARTS):
+            block = _block(found, number, rows, about)
+            first += [block] if len(first) < PARTS else []
+            chosen += [block] if odd and len(chosen) < PARTS else []
+    return (tuple(first), 0) if count <= PARTS else (tuple(chosen), count - len(chosen))
 
 
-def _block(recipe: Recipe, number: int, rows: list[Row], about: dict[int, list[str]]) -> Block:
+def _block(found: Located | None, number: int, rows: list[Row], about: dict[int, list[str]]) -> Block:
     fields = [_field(row) for row in rows]
     title = "end" if number < 0 else f"part {number}"
-    if number >= 0:
-        part = recipe.parts[number]
+    if number >= 0 and found is not None:
+        part = found.part
         kind = getattr(part, "kind", type(part).__name__.lower())
         title += f": {kind}"
         if isinstance(part, Header) and part.name:
@@ -448,7 +470,7 @@ def _block(recipe: Recipe, number: int, rows: list[Row], about: dict[int, list[s
 def _field(row: Row) -> Field:
     kind = _kind(row.field)
     shown = row.raw.rstrip(b"\0")[:RAW]
-    more = "..." if len(row.raw.rstrip(b"\0")) > RAW else ""
+    more = "..." if len(row.raw.rstrip(b"\0")) > RAW or (shown and row.length > len(row.raw)) else ""
     return Field(
         offset=row.offset,
         length=row.length,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from ..archive.case import Case
-from ..archive.encode import encode
+from ..archive.encode import located
 from ..archive.text import loads
 from ..contest.pool import Pool
 from ..judge.compare import Divergence
@@ -129,7 +129,7 @@ PLACES = 20
 
 
 def _places(case: Case, divergence: Divergence) -> tuple[str, ...]:
-    index = Index(case.recipe, encode(case.recipe))
+    index = Index(located(case.recipe))
     paths = [path for broken in divergence.broken for path in broken.paths]
     paths += [one.path for group in divergence.groups for one in group.differences if one.path is not None]
     told = [f"{ascii(path)[1:]}: {place}" for path in dict.fromkeys(paths) for place in index.find(path)]

@@ -6,12 +6,13 @@ or cut short. `Index` looks at all of them, since which one an extractor believe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
-from ..archive.encode import Encoded
-from ..archive.recipe import Long, Member, Pax, Recipe
+from ..archive.encode import Located
+from ..archive.recipe import Long, Member, Pax
 from ..judge.facets import clean
 
 
@@ -42,34 +43,54 @@ def _carried(part: Pax | Long) -> Iterator[tuple[str, bytes]]:
             yield _PATH_KEYS[record.key], record.value
 
 
-class Index:
-    """All the names that the members of one archive may go by, with the bytes they come from."""
+CARRIED = 100
+"""Names that extensions of one member are heard with, and those of all global headers."""
 
-    def __init__(self, recipe: Recipe, encoded: Encoded) -> None:
-        headers: dict[int, list[int]] = {}
-        for span in encoded.spans:
-            if span.field not in ("data", "padding") and not span.field.startswith("records"):
-                headers.setdefault(span.part, []).extend((span.start, span.stop))
+MOST = 1000
+"""Members of one name that are told; an archive may have millions."""
+
+
+class Index:
+    """The names that the members of one archive may go by, with the bytes they come from.
+
+    `parts`: `encode.located` of a recipe, or `decode.scan` of an archive. `wanted`: the paths that will be looked
+    for; all others are left out, so that an index of a large archive is small. None: any may be.
+    """
+
+    def __init__(self, parts: Iterable[Located], wanted: Collection[bytes] | None = None) -> None:
         self._places: dict[bytes, list[Place]] = {}
+        self._wanted = None if wanted is None else frozenset(map(clean, wanted))
+        self._lengths = sorted({len(one) for one in self._wanted or () if one})
         pending: list[tuple[str, bytes]] = []
         globals_: list[tuple[str, bytes]] = []
         first = None
         count = 0
-        for number, part in enumerate(recipe.parts):
+        for found in parts:
+            part = found.part
             if isinstance(part, Pax | Long):
-                first = min(headers[number]) if first is None else first
-                (globals_ if part.kind == "pax-global" else pending).extend(_carried(part))
+                first = found.start if first is None else first
+                into = globals_ if part.kind == "pax-global" else pending
+                into += itertools.islice(_carried(part), max(0, CARRIED - len(into)))
             elif isinstance(part, Member):
                 count += 1
                 name, prefix = part.name or b"", part.prefix or b""
                 names = [*pending, *globals_, ("name", name)]
                 if prefix:
                     names.append(("prefix", prefix + b"/" + name))
-                start = min(headers[number]) if first is None else first
+                start = found.start if first is None else first
                 for carrier, text in names:
                     key = clean(text.split(b"\0", 1)[0])
-                    self._places.setdefault(key, []).append(Place(count, start, max(headers[number]), carrier))
+                    if self._is_wanted(key):
+                        places = self._places.setdefault(key, [])
+                        if len(places) < MOST:
+                            places.append(Place(count, start, found.body, carrier))
                 pending, first = [], None
+
+    def _is_wanted(self, name: bytes) -> bool:
+        """Whether `find` may come upon a name for one of the paths that are wanted."""
+        if self._wanted is None or name in self._wanted:
+            return True
+        return any(name[:length] in self._wanted or name[-length:] in self._wanted for length in self._lengths)
 
     def find(self, path: bytes) -> tuple[Place, ...]:
         """The members that `path` (relative to the destination) can come from, in archive order.

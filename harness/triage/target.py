@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from ..archive.stored import in_memory
 from ..contest.observation import Observation
 from ..judge.compare import NOT_COMPARED, Divergence, compare
 from ..judge.facets import differences
@@ -55,7 +56,7 @@ class Target(msgspec.Struct, frozen=True):
     def seen_in(self, trial: Trial) -> bool:
         """Whether a trial (of `contestants`, at least) shows it."""
         here = [one for one in trial.observations if one.contestant in self.contestants]
-        if self.words and not self._in_the_same_words(here, trial.job.archive):
+        if self.words and not self._in_the_same_words(here, in_memory(trial.job.archive)):
             return False
         if self.invariant == DISAGREEMENT:
             return self._parted(here)

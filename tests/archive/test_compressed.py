@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from harness.archive import compressed
-from harness.archive.compressed import expanded, foreign, open_archive, outer
+from harness.archive.compressed import expand, expanded, foreign, outer
 from harness.archive.encode import encode_bytes
 from harness.archive.recipe import Member, Recipe
+from harness.archive.stored import CHUNK
 
 PLAIN = encode_bytes(Recipe((Member(name=b"a", data=b"x" * 3000),)))
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
@@ -19,6 +20,11 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "xz": lzma.compress,
     "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
 }
+
+
+def open_archive(data: bytes) -> tuple[bytes, str]:
+    name = outer(data)
+    return (expand(name, data)[0], name) if name else (data, "")
 
 
 @pytest.mark.parametrize("name", PACKERS)
@@ -68,7 +74,7 @@ def test_limit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pieces_are_small(name: str) -> None:
     pieces = list(expanded(name, PACKERS[name](bytes(8 << 20)), []))
     assert sum(map(len, pieces)) == 8 << 20
-    assert max(map(len, pieces)) <= compressed.CHUNK
+    assert max(map(len, pieces)) <= CHUNK
 
 
 def test_a_name_that_begins_like_gzip_is_no_compression() -> None:

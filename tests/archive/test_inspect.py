@@ -1,11 +1,19 @@
 """Every oddity has an archive that shows it; ordinary archives show none; every byte has its row."""
 
+import os
+import tracemalloc
+from pathlib import Path
+from unittest import mock
+
 import pytest
 from hypothesis import given
 
-from harness.archive.encode import encode_bytes
+from harness.archive import stored
+from harness.archive.decode import decode, scan
+from harness.archive.encode import encode_bytes, located
 from harness.archive.inspect import ODDITIES, annotate, render
 from harness.archive.recipe import End, Long, Member, Part, Pax, Raw, Recipe, Record
+from harness.archive.stored import Spool, Stored
 from harness.archive.wire import sums
 
 from .recipes import archives
@@ -110,8 +118,48 @@ def test_rows_cover_every_byte(data: bytes) -> None:
     assert all("\n" not in line.plain for line in render(annotate(data), everything=True))
 
 
+@given(archives)
+def test_a_file_is_read_as_bytes_are(data: bytes) -> None:
+    with mock.patch.object(stored, "WINDOW", 700), Spool(above=0) as spool:
+        kept = spool.keep([data], "x.tar")
+        assert list(annotate(kept)) == list(annotate(data))
+        seen = [(one.start, one.body, one.size, one.stop, one.extensions) for one in scan(kept, head=3)]
+    recipe = decode(data)
+    want = [(one.start, one.body, one.size, one.stop, one.extensions) for one in located(recipe)]
+    zeros = 512 * recipe.end
+    at = len(data) - zeros
+    assert seen == want + [(at, at, zeros, at + zeros, 0)] * bool(zeros)
+
+
+HOLE = 1 << 30
+"""Bytes of a body that nobody has to write."""
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Stored:
+    """A large member, a large pax header and junk, nearly all of it holes."""
+    path = tmp_path / "large.tar"
+    with open(path, "wb") as file:
+        for part in (Member(name=b"large", size=HOLE), Pax(size=HOLE)):
+            file.write(encode_bytes(Recipe((part,), end=0)))
+            file.seek(HOLE, os.SEEK_CUR)
+        file.write(b"junk" * 128)
+    return Stored(str(path), path.stat().st_size)
+
+
+def test_large_archives_take_little_memory(large: Stored) -> None:
+    tracemalloc.start()
+    try:
+        rows = [row.field for row in annotate(large)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert rows.count("data") == 3
+    assert peak < 16 << 20
+
+
 def test_what_is_usual_is_left_out_unless_asked_for() -> None:
-    rows = annotate(ROWS["dir.no-slash"])
+    rows = tuple(annotate(ROWS["dir.no-slash"]))
     short = "\n".join(line.plain for line in render(rows))
     assert "[dir.no-slash]" in short
     assert "gname" not in short

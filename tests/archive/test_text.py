@@ -1,12 +1,17 @@
 """Cases survive their text; what is no case is told by file, line and key."""
 
+import os
+import re
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.archive import escapes
 from harness.archive.case import CWDS, UIDS, Case, Placed, Schedule, World
 from harness.archive.recipe import End, Long, Member, Pax, Raw, Recipe, Record
-from harness.archive.text import CaseError, dumps, escape, loads, unescape
+from harness.archive.text import CaseError, dump_pieces, dumps, escape, loads, unescape
 
 from .recipes import recipes
 
@@ -124,6 +129,47 @@ runs = st.tuples(st.binary(max_size=9), st.integers(0, 80), st.binary(max_size=3
 def test_repetitions_survive(data: bytes) -> None:
     recipe = Recipe((Raw(data),))
     assert loads(dumps(recipe)).recipe == recipe
+
+
+_RUN = re.compile(rb"(.{1,8}?)\1{31,}", re.DOTALL)
+"""What is a repetition, in words: thirty-two and more of up to eight bytes, the shortest unit first."""
+
+long_runs = st.tuples(st.binary(min_size=1, max_size=9), st.integers(25, 400), st.binary(max_size=40)).map(
+    lambda run: run[0] * run[1] + run[2]
+)
+
+
+@given(st.lists(long_runs, max_size=5).map(b"".join), st.sampled_from((256, 300, 1 << 20)))
+def test_repetitions_are_found_wherever_they_are(data: bytes, reach: int) -> None:
+    want = [
+        (match.start(), len(match[1]), (match.end() - match.start()) // len(match[1]))
+        for match in _RUN.finditer(data)
+    ]
+    with mock.patch.object(escapes, "_REACH", reach):
+        assert list(escapes._Runs(data)) == want
+
+
+@pytest.mark.parametrize(
+    ("data", "want"),
+    [
+        pytest.param(b"", '""', id="nothing"),
+        pytest.param(b"a" * 31, f'"{"a" * 31}"', id="one less"),
+        pytest.param(b"a" * 32, '[{ of = "a", times = 32 }]', id="enough"),
+        pytest.param(b"it's" + b"\0" * 40, "[\"it's\", { of = '\\x00', times = 40 }]", id="text before"),
+        pytest.param(bytes(range(256)) * 64 + b"z", None, id="blocks"),
+    ],
+)
+def test_the_text_of_bytes(data: bytes, want: str | None) -> None:
+    text = "".join(escapes.bytes_pieces(data))
+    if want is None:
+        want = f'[{{ of = {"".join(escapes.bytes_pieces(data[:512]))}, times = 32 }}, "z"]'
+    assert text == want
+
+
+def test_a_large_body_comes_bit_by_bit() -> None:
+    body = bytes(range(256)) * 2048
+    pieces = list(dump_pieces(Recipe((Member(name=b"a", data=b"-" + body[::-1] + os.urandom(1 << 20)),))))
+    assert max(map(len, pieces)) <= 4 * escapes.CHUNK
 
 
 modes = st.integers(0, 0o7777)

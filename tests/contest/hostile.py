@@ -9,11 +9,15 @@ import mmap
 import os
 import shutil
 import signal
+import stat
 import threading
 import time
 from collections.abc import Callable
 
+from harness.archive.stored import Stored
 from harness.contest.contestants import Order, Outcome
+from harness.contest.observation import Observation
+from harness.contest.protocol import Answer, frames
 from harness.contest.registry import Contestant, Table
 
 EXPECTED: dict[type[Exception], str] = {OSError: "a test says so"}
@@ -34,7 +38,64 @@ def _write(path: str, data: bytes = b"x") -> None:
 
 
 def behave(order: Order) -> None:
-    _write(f"{order.dest}/file", order.archive[:10])
+    _write(f"{order.dest}/file", next(order.chunks(), b"")[:10])
+
+
+def spread(order: Order) -> None:
+    """Makes as many symlinks as the archive says."""
+    for number in range(int(b"".join(order.chunks()))):
+        os.symlink("x", f"{order.dest}/{number:06d}")
+        os.utime(f"{order.dest}/{number:06d}", (1, 1), follow_symlinks=False)
+
+
+def spread_wide(order: Order) -> None:
+    """One more."""
+    spread(order)
+    os.symlink("x", f"{order.dest}/more")
+
+
+def measure(order: Order) -> None:
+    """Writes how many bytes of the archive came, in how many pieces, and how they end."""
+    pieces = list(order.chunks())
+    with order.file() as file:
+        file.seek(-4, os.SEEK_END)
+        end = file.read()
+    _write(f"{order.dest}/file", b"%d %d %s" % (sum(map(len, pieces)), len(pieces), end))
+
+
+def spoil(order: Order) -> None:
+    """Tries everything to change an archive that stays in a file; the names of what worked are in its tree."""
+    assert isinstance(order.archive, Stored)
+    path = order.archive.path
+    attempts: dict[str, Callable[[], object]] = {
+        "write": lambda: os.close(os.open(path, os.O_WRONLY)),
+        "truncate": lambda: os.truncate(path, 0),
+        "chmod": lambda: os.chmod(path, 0o200),
+        "utime": lambda: os.utime(path, (1, 1)),
+        "unlink": lambda: os.unlink(path),
+        "rename": lambda: os.rename(path, f"{path}.old"),
+        "link": lambda: os.link(path, f"{path}.new"),
+        "create": lambda: os.close(os.open(f"{os.path.dirname(path)}/new", os.O_CREAT | os.O_WRONLY)),
+    }
+    for name, attempt in attempts.items():
+        with contextlib.suppress(OSError):
+            attempt()
+            _write(f"{order.dest}/{name}")
+
+
+def answer_late(order: Order) -> None:
+    """Says things that nobody asked for on the worker's own channel, and then does what it should."""
+    said = []
+    for number in range(-1, 40):  # batches that have left, that at hand, and those to come
+        for job, contestant in ((0, 9), (9, 0), (-1, -1), (1 << 20, 1 << 20)):
+            said.append(
+                Answer(number, job, contestant, Observation(contestant="?", status="extracted"), number < 1)
+            )
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                os.write(int(name), frames(said))
+    behave(order)
 
 
 def here(_order: Order) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from harness.contest import doctor
 from harness.contest.observation import Job
-from harness.contest.pool import BATCH, EndedError, Limits, Pool
+from harness.contest.pool import BATCH, MANY, EndedError, Limits, Pool
 from harness.contest.registry import RegistryError
 from harness.contest.sandbox import SandboxError
 from harness.judge.compare import compare
@@ -75,6 +75,31 @@ def test_jobs_are_pulled_when_they_are_needed(pool: Pool) -> None:
 def test_archives_larger_than_any_buffer(pool: Pool) -> None:
     large = [Job(archive=bytes([number]) * (4 << 20), contestants=("behave", "nothing")) for number in range(12)]
     assert [seen[0].tree[1].data for _, seen in pool.map(large)] == [bytes([n]) * 10 for n in range(12)]
+
+
+def test_answers_that_nobody_waits_for_are_dropped_and_counted() -> None:
+    with Pool([hostile("answer_late"), hostile("behave")], limits=LIMITS) as pool:
+        seen = [one for _, one in pool.map(jobs(30, "answer_late", "behave"))]
+        assert [[one.tree[1].data for one in each] for each in seen] == [[b"%d" % n] * 2 for n in range(30)]
+        assert pool.late >= 30 * 41 * 4
+        assert pool.restarts == 0
+
+
+def test_what_does_not_fit_the_worker_is_told_and_nothing_else_suffers() -> None:
+    with Pool([hostile("behave"), hostile("nothing")], limits=Limits(time_s=TIME_S, memory=96 << 20)) as pool:
+        mixed = [*jobs(3, "behave", "nothing"), Job(archive=bytes(64 << 20), contestants=("behave",))]
+        seen = [[one.status for one in each] for _, each in pool.map([*mixed, *jobs(3, "nothing", "behave")])]
+        assert seen == [["extracted"] * 2] * 3 + [["harness-fault"]] + [["extracted"] * 2] * 3
+
+
+def test_large_trees_that_are_equal_are_in_memory_once() -> None:
+    with Pool([hostile("spread"), hostile("spread_wide")], limits=LIMITS) as pool:
+        one, other = pool.run(Job(archive=b"%d" % MANY, contestants=("spread", "spread_wide")))
+        assert len(one.tree) == len(other.tree) - 1 == MANY + 1
+        same = sum(mine is theirs for mine, theirs in zip(one.tree, other.tree, strict=False))
+        assert same >= MANY
+        small = pool.run(Job(archive=b"2", contestants=("spread", "spread_wide")))
+        assert [len(each.tree) for each in small] == [3, 4]
 
 
 @pytest.mark.parametrize("victim", ["launcher", "inside"])

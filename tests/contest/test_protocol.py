@@ -22,7 +22,7 @@ from harness.contest.protocol import (
     send,
 )
 
-ANSWER = Answer(1, 2, Observation(contestant="c", status="refused", error="e" * 5000), died=True)
+ANSWER = Answer(3, 1, 2, Observation(contestant="c", status="refused", error="e" * 5000), died=True)
 REPLIES = (ANSWER, Held(held=True, detail="d"), Failed("step", "detail"))
 
 
@@ -52,7 +52,7 @@ def test_chunking_is_invisible(cuts: list[int]) -> None:
 
 def test_a_request(pair: tuple[socket.socket, socket.socket]) -> None:
     one, other = pair
-    batch = Batch(jobs=(Job(archive=b"\0\xff" * 1000, contestants=("a",)),), alone=True)
+    batch = Batch(number=1, jobs=(Job(archive=b"\0\xff" * 1000, contestants=("a",)),), alone=True)
     send(one, batch)
     assert receive_request(other) == batch
 

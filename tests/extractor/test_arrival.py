@@ -184,7 +184,7 @@ def test_trees_of_every_feature(deep_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
 def test_trees_of_the_corpus(deep_path: Path, path: Path) -> None:
-    by_every_way(load(str(path)).archive, deep_path)
+    by_every_way(load(str(path)).data, deep_path)
 
 
 # -- uv issue 2235: a long name that came in two parts lost the second ---------------------------------------------

@@ -155,7 +155,7 @@ def both_ways(archive: bytes, policy: str) -> tuple[str, Report]:
 @pytest.mark.parametrize("policy", POLICIES)
 def test_of_the_corpus_and_of_every_feature(policy: str) -> None:
     for path in CASES:
-        both_ways(load(str(path)).archive, policy)
+        both_ways(load(str(path)).data, policy)
     for name in sorted(FEATURES):
         for archive in drafts(name):
             both_ways(archive, policy)

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.archive.encode import encode
+from harness.archive.encode import located
 from harness.archive.recipe import Member, Recipe
 from harness.contest.observation import Observation
 from harness.judge.compare import compare
@@ -19,7 +19,7 @@ from ..judge.observations import ended, extracted, file, folder
 
 def show(*observations: Observation, recipe: Recipe | None = None, facets: tuple[str, ...] = ("names",)) -> str:
     out = io.StringIO()
-    index = None if recipe is None else Index(recipe, encode(recipe))
+    index = None if recipe is None else Index(located(recipe))
     divergence = compare(observations, facets=facets)
     Console(file=out, width=120, highlight=False).print(verdict("x.tar", divergence, observations, index))
     return out.getvalue()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.archive.encode import encode
+from harness.archive.encode import located
 from harness.archive.recipe import Long, Member, Pax, Recipe, Record
 from harness.triage.locate import Index
 
@@ -22,7 +22,7 @@ RECIPE = Recipe(
 
 @pytest.fixture(scope="module")
 def index() -> Index:
-    return Index(RECIPE, encode(RECIPE))
+    return Index(located(RECIPE))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.archive.stored import in_memory
 from harness.contest.observation import Change, Job, Observation
 from harness.triage.target import Target, targets
 from harness.triage.trial import Trial
@@ -20,7 +21,7 @@ def trial(*seen: Observation) -> Trial:
 
 def the_target(*seen: Observation) -> Target:
     one = trial(*seen)
-    (target,) = targets(one.divergence(), one.observations, one.job.archive)
+    (target,) = targets(one.divergence(), one.observations, in_memory(one.job.archive))
     return target
 
 

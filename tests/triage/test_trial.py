@@ -8,6 +8,7 @@ from harness.archive.case import Case, Schedule, World
 from harness.archive.encode import encode_bytes
 from harness.archive.layers import Layer
 from harness.archive.recipe import Member, Recipe
+from harness.archive.stored import in_memory
 from harness.triage.explain import causes
 from harness.triage.trial import job_for
 
@@ -17,7 +18,7 @@ def test_a_job_has_everything_that_the_case_has() -> None:
     case = Case(recipe=recipe, layers=(Layer(),), world=World(umask=0), schedule=Schedule(chunks=(1,)))
     job = job_for(case, ("x",))
     assert job.archive != encode_bytes(recipe)
-    assert gzip.decompress(job.archive) == encode_bytes(recipe)
+    assert gzip.decompress(in_memory(job.archive)) == encode_bytes(recipe)
     assert (job.contestants, job.world, job.schedule) == (("x",), case.world, case.schedule)
 
 

@@ -7,34 +7,57 @@ those are refusals, everything else is a crash.
 
 from __future__ import annotations
 
+import io
+import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import msgspec
 
 from ...archive.case import Schedule
+from ...archive.stored import CHUNK, Archive, Stored
 from ..observation import Listed
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What a driver is to extract, where, and how."""
 
-    archive: bytes
+    archive: Archive
     dest: str
     mode: str
     schedule: Schedule
 
     def chunks(self) -> Iterator[bytes]:
-        """The archive in the pieces that the schedule says, none of them empty."""
-        sizes = [size for size in self.schedule.chunks if size > 0] or [len(self.archive)]
+        """The archive in the pieces that the schedule says, none of them empty.
+
+        One that stays in a file comes in pieces of at most CHUNK bytes, whatever the schedule says. Raises OSError.
+        """
+        sizes = [size for size in self.schedule.chunks if size > 0]
+        if isinstance(self.archive, Stored):
+            yield from _read(self.archive, [min(size, CHUNK) for size in sizes] or [CHUNK])
+            return
         at = 0
         while at < len(self.archive):
-            for size in sizes:
+            for size in sizes or [len(self.archive)]:
                 if at >= len(self.archive):
                     return
                 yield self.archive[at : at + size]
                 at += size
+
+    def file(self) -> BinaryIO:
+        """The archive as a file that can seek. Raises OSError."""
+        return self.archive.open() if isinstance(self.archive, Stored) else io.BytesIO(self.archive)
+
+
+def _read(stored: Stored, sizes: Sequence[int]) -> Iterator[bytes]:
+    with open(stored.path, "rb", buffering=CHUNK) as file:
+        for size in itertools.cycle(sizes):
+            piece = file.read(size)
+            if not piece:
+                return
+            yield piece
 
 
 class Outcome(msgspec.Struct, kw_only=True):

@@ -6,7 +6,7 @@ import io
 import tarfile
 import zlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, BinaryIO
 
 from ...archive.case import WHOLE
 from ..observation import Listed
@@ -62,12 +62,12 @@ def run(order: Order) -> Outcome:
     elif not streamed and order.schedule != WHOLE:
         notes = ("the schedule was not applied: this way of calling it seeks",)
     said: list[str] = []
-    with heard(said):
-        listing = _extract(order, _Pieces(order) if streamed else io.BytesIO(order.archive), streamed=streamed)
+    with heard(said), order.file() as file:
+        listing = _extract(order, _Pieces(order) if streamed else file, streamed=streamed)
     return Outcome(listing=listing, notes=notes, warnings=tuple(said))
 
 
-def _extract(order: Order, source: io.IOBase, *, streamed: bool) -> tuple[Listed, ...]:
+def _extract(order: Order, source: io.RawIOBase | BinaryIO, *, streamed: bool) -> tuple[Listed, ...]:
     # A fixed encoding: the default is the locale's, and names must not depend on where this runs.
     with tarfile.open(
         fileobj=source,
