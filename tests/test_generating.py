@@ -62,7 +62,7 @@ def test_only_these_features_and_only_one_kind_of_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["generate", "-o", "/proc/nowhere"], "cannot be made"),
+        (["generate", "-o", "/proc/nowhere"], "cannot be written"),
         (["generate", "--feature", "no.such", "-o", "x"], "no.such: is no feature"),
         (["features", "no.such"], "no.such: is no feature"),
         (["features", "--store", "/nowhere"], "/nowhere: is neither a store nor a run"),
