@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 
 from .guard import COULD_NOT_RUN, INTERRUPTED
 from .judge.answered import Verdict
 from .report.console import plain
 
-__all__ = ["COULD_NOT_RUN", "INTERRUPTED", "ended"]
+__all__ = ["COULD_NOT_RUN", "INTERRUPTED", "ended", "unread"]
 
 
 def ended(verdict: Verdict, otherwise: int) -> int:
@@ -22,3 +24,12 @@ def ended(verdict: Verdict, otherwise: int) -> int:
     for line in verdict.absent:
         click.echo(f"tarbiter: {plain(line)}", err=True)
     return otherwise if verdict.compared else COULD_NOT_RUN
+
+
+def unread(source: str, damaged: Iterable[str]) -> int:
+    """Tell on standard error what of a store or a run could not be read; the exit code: 2 if there is anything."""
+    code = 0
+    for words in damaged:
+        click.echo(f"tarbiter: {plain(source)}: {plain(words)}", err=True)
+        code = COULD_NOT_RUN
+    return code

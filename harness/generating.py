@@ -112,6 +112,8 @@ def _from_store(path: str) -> tuple[Counter[str], Counter[str]]:
         for run in store.runs():
             for index in range(min(run.cases, COUNTED)):
                 came.update(set(case_at(run.asked.seed, index).features))
+        for words in store.damaged.values():
+            click.echo(f"tarbiter: {path}: {words}", err=True)
     return came, found
 
 

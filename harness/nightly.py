@@ -8,7 +8,7 @@ import time
 
 import click
 
-from .ending import INTERRUPTED, ended
+from .ending import INTERRUPTED, ended, unread
 from .files import FileError, writable_folder
 from .judge.facets import STRONG
 from .judge.ledger import Ledger
@@ -67,7 +67,8 @@ def nightly_command(
     tarbiter nightly --minutes 240
     tarbiter nightly --minutes 240 --ledger corpus/ledger.toml --reports /srv/www/tarbiter
 
-    Exit code: 0 nothing new, 1 new findings, 2 could not run or not enough answered, 130 stopped.
+    Exit code: 0 nothing new, 1 new findings, 2 could not run, not enough answered, or the store could not be read
+    whole, 130 stopped.
     """
     began = time.monotonic()
     accepted = Ledger.load(ledger) if ledger else None
@@ -94,4 +95,5 @@ def nightly_command(
     news = len(report.news)
     if news or outcome.answers.compared:
         click.echo(f"{news} new findings: {reports}/report.html" if news else "nothing new")
-    sys.exit(INTERRUPTED if outcome.interrupted else ended(outcome.answers, NEWS if news else 0))
+    code = max(unread(store, report.damaged), ended(outcome.answers, NEWS if news else 0))
+    sys.exit(INTERRUPTED if outcome.interrupted else code)

@@ -9,6 +9,7 @@ import click
 from .campaign.recorded import store_at
 from .campaign.reopening import due, recheck
 from .contest.pool import Pool
+from .ending import unread
 from .judge.machine import page
 from .options import JOBS, WITH, choose
 from .triaging import JSON, STORE
@@ -33,7 +34,7 @@ def recheck_command(
     tarbiter triage recheck
     tarbiter triage recheck 9f3a --with gnu-tar,bsdtar --json
 
-    Exit code: 0 nothing changed, 1 something did, 2 could not run.
+    Exit code: 0 nothing changed, 1 something did, 2 could not run, or some could not be read.
     """
     contestants = choose(names, ())
     with store_at(store) as opened:
@@ -43,10 +44,11 @@ def recheck_command(
         if waiting:
             with Pool(contestants, cells=min(cells or 1, len(waiting))) as pool:
                 done = list(recheck(pool, opened, entries, contestants))
+    code = unread(store, opened.damaged.values())
     if as_json:
         click.echo(page(done))
     else:
         for one in done:
             click.echo(str(one))
         click.echo(f"{len(done)} of {len(entries)} findings were due: {sum(one.reopened for one in done)} reopened")
-    sys.exit(1 if any(one.moved or one.shows is False for one in done) else 0)
+    sys.exit(code or (1 if any(one.moved or one.shows is False for one in done) else 0))

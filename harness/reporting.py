@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from .ending import ended
+from .ending import ended, unread
 from .files import FileError, write, write_all
 from .judge.answered import Verdict
 from .judge.ledger import Ledger
@@ -87,16 +87,16 @@ def report_command(source: str, form: str, as_json: bool, output: str, folder: s
     tarbiter report --all reports --ledger corpus/ledger.toml
     tarbiter report --json | jq '.findings[] | select(.news)'
 
-    Exit code: 0 reported, 2 could not, or in the latest run too few contestants answered (reported all the same).
+    Exit code: 0 reported; 2 could not, not all of it could be read, or in the latest run too few contestants
+    answered (what there is, is reported all the same).
     """
     report = gather(source, Ledger.load(ledger) if ledger else None)
     if folder is not None:
         for path in save_all(report, folder):
             click.echo(path)
-        sys.exit(ended(_answers(report), 0))
-    data = FORMATS["json" if as_json else form].draw(report)
-    write(output, data, parents=True)
-    sys.exit(ended(_answers(report), 0))
+    else:
+        write(output, FORMATS["json" if as_json else form].draw(report), parents=True)
+    sys.exit(max(unread(source, report.damaged), ended(_answers(report), 0)))
 
 
 def _answers(report: Report) -> Verdict:

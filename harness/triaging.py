@@ -25,7 +25,8 @@ from .campaign.recorded import findings_at, store_at
 from .campaign.runs import Kept, told
 from .campaign.store import ACCEPTED, DISMISSED, NEW, PROMOTED, STATUSES, Entry
 from .contest.pool import Pool
-from .ending import COULD_NOT_RUN
+from .contest.replay import command
+from .ending import COULD_NOT_RUN, unread
 from .files import write
 from .judge.compare import compare
 from .judge.invariants import PROMISES
@@ -167,11 +168,12 @@ def list_command(store: str, as_json: bool, status: str, invariant: str | None, 
     tarbiter triage list --family tarfile --status all --json
     tarbiter triage list --store runs/2026-01-31T22-15-00-seed7
 
-    Exit code: 0 listed (also when there are none), 2 could not run.
+    Exit code: 0 listed (also when there are none), 2 could not run, or some could not be read.
     """
     with findings_at(store) as opened:
         everything = list(opened.findings())
         counts = opened.counts()
+    code = unread(store, opened.damaged.values())
     heads = like([(entry.kept.id, entry.kept.causes) for entry in everything])
     rows = [Row.of(entry, heads.get(entry.kept.id, "")) for entry in everything if status in ("all", entry.status)]
     rows = [
@@ -179,7 +181,7 @@ def list_command(store: str, as_json: bool, status: str, invariant: str | None, 
     ]
     if as_json:
         click.echo(page(rows))
-        return
+        sys.exit(code)
     table = Table(box=None, pad_edge=False)
     for column in ("id", "status", "breaks", "causes", "about", "runs", "like"):
         table.add_column(column, overflow="fold")
@@ -191,6 +193,7 @@ def list_command(store: str, as_json: bool, status: str, invariant: str | None, 
     console = _console()
     console.print(table)
     console.print(f"{len(rows)} shown; in all: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    sys.exit(code)
 
 
 @triage.command()
@@ -367,6 +370,28 @@ def dismiss(finding: str, reason: str, store: str, as_json: bool) -> None:
     _say(as_json, Done(id=kept.id, status=DISMISSED), f"{kept.id}: dismissed")
 
 
+@triage.command()
+@click.argument("finding", metavar="ID")
+@STORE
+@JSON
+def remove(finding: str, store: str, as_json: bool) -> None:
+    """Remove a finding whose record is damaged from the store; ID is whole. One that can be read is dismissed.
+
+    A campaign that meets it again keeps it as new.
+
+    \b
+    tarbiter triage remove 9f3a5c0d11e2b744
+    """
+    with store_at(store) as opened:
+        names = {entry.kept.id for entry in opened.findings()}
+        if finding in names:
+            _fail(
+                f"{finding} can be read; `{command('triage', 'dismiss', finding, '--store', store)}` puts it aside"
+            )
+        opened.remove(finding)
+    _say(as_json, Done(id=finding, status="removed"), f"{finding}: removed")
+
+
 @triage.command("export")
 @click.argument("finding", metavar="ID")
 @SOURCE
@@ -405,7 +430,7 @@ def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, 
     tarbiter triage ask
     tarbiter triage ask 9f3a --json
 
-    Exit code: 0 asked (also when there was nothing to ask), 2 could not run.
+    Exit code: 0 asked (also when there was nothing to ask), 2 could not run, or some could not be read.
     """
     contestants = choose(names, ()) if names else everybody(choose((), ()))
     with store_at(store) as opened:
@@ -419,13 +444,15 @@ def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, 
                     divergence = trial.divergence(weak=False)
                     groups = tuple(group.contestants for group in divergence.groups)
                     done.append(Answered(id=entry.kept.id, groups=groups))
+    code = unread(store, opened.damaged.values())
     if as_json:
         click.echo(page(done))
-        return
+        sys.exit(code)
     for one in done:
         click.echo(f"{one.id}: {len(one.groups)} readings among {sum(map(len, one.groups))} contestants")
         for group in one.groups:
             click.echo(f"  {', '.join(group)}")
+    sys.exit(code)
 
 
 @triage.command()
@@ -435,15 +462,16 @@ def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, 
 def stale(store: str, ledger: str, as_json: bool) -> None:
     """List the entries of the ledger that no finding of the store matches any more.
 
-    Exit code: 0 none, 1 some, 2 could not run.
+    Exit code: 0 none, 1 some, 2 could not run, or a finding could not be read that may match.
     """
     read = Ledger.load(ledger)
     with findings_at(store) as opened:
         for entry in opened.findings():
             read.verdict(entry.kept.id, entry.kept.invariant, entry.kept.causes, entry.kept.versions)
+    code = unread(store, opened.damaged.values())
     if as_json:
         click.echo(page([old.id for old in read.stale]))
     else:
         for old in read.stale:
             click.echo(f"{old.id}: {old.reason}")
-    sys.exit(1 if read.stale else 0)
+    sys.exit(code or (1 if read.stale else 0))

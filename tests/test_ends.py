@@ -6,8 +6,10 @@ never the words that are for bugs.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,8 @@ import pytest
 
 from harness.archive.encode import encode_bytes
 from harness.archive.recipe import Member, Recipe
+
+from .report.stores import filled
 
 ROOT = Path(__file__).resolve().parent.parent
 CLOSED = "standard output is closed: send it to a file or to /dev/null"
@@ -119,3 +123,61 @@ def test_no_processes_left(folder: Path) -> None:
     assert done.stderr.count(PROCESSES) == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert "bug" not in done.stderr
+
+
+# Damage ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def torn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of five findings, of which one cannot be read: the one with the smallest id."""
+    store = filled(tmp_path_factory.mktemp("torn"))
+    with sqlite3.connect(store / "tarbiter.db") as db:
+        db.execute("UPDATE findings SET kept = x'00' WHERE id = (SELECT min(id) FROM findings)")
+    db.close()
+    return store
+
+
+@pytest.mark.parametrize(
+    ("line", "shows"),
+    [
+        pytest.param("$T report {store}", "4 in all", id="report"),
+        pytest.param("$T report {store} --format html", "These records are damaged", id="html"),
+        pytest.param("$T report {store} --all {store}/reports", "summary.md", id="all"),
+        pytest.param("$T triage list --store {store} --status all", "4 shown", id="list"),
+        pytest.param("$T triage list --store {store} --status all --json", '"invariant"', id="list-json"),
+    ],
+)
+def test_one_damaged_finding_is_told_and_the_others_are_there(
+    torn: Path, folder: Path, line: str, shows: str
+) -> None:
+    done = shell(folder, line.format(store=torn))
+    assert done.returncode == 2
+    assert shows in done.stdout
+    assert done.stderr.count(" is damaged (") == 1
+    assert "triage remove " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_damaged_can_be_removed(torn: Path, folder: Path, tmp_path: Path) -> None:
+    store = shutil.copytree(torn, tmp_path / "store")
+    told = shell(folder, f"$T triage list --store {store}").stderr
+    name = told.split("the record of finding ")[1].split()[0]
+    assert shell(folder, f"$T triage remove {name} --store {store}").returncode == 0
+    done = shell(folder, f"$T triage list --store {store} --status all --json")
+    assert (done.returncode, len(json.loads(done.stdout)), done.stderr) == (0, 4, "")
+    whole = json.loads(done.stdout)[0]["id"]
+    refused = shell(folder, f"$T triage remove {whole} --store {store}")
+    assert refused.returncode == 2
+    assert f"{whole} can be read; `tarbiter triage dismiss {whole}" in refused.stderr
+
+
+def test_a_damaged_line_of_a_run_is_told_and_the_others_are_there(torn: Path, folder: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(torn.parent / "first", tmp_path / "run")
+    lines = (run / "findings.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "findings.jsonl").write_bytes(b"".join([lines[0][:50] + b"\n", *lines[1:]]))
+    done = shell(folder, f"$T report {run} --json")
+    assert done.returncode == 2
+    assert len(json.loads(done.stdout)["findings"]) == len(lines) - 1 > 0
+    assert "findings.jsonl, line 1 is damaged (" in done.stderr
+    assert json.loads(done.stdout)["damaged"][0] in done.stderr

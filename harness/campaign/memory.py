@@ -45,6 +45,11 @@ class Memory:
         if self._store is not None:
             self._store.progress(self._number, cases, seconds, answers)
 
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """What of the store could not be read so far: which, what is wrong, what to do."""
+        return tuple(self._store.damaged.values()) if self._store is not None else ()
+
     def _settled(self, entry: Entry, versions: dict[str, str]) -> bool:
         kept = entry.kept
         return self._ledger.verdict(kept.id, kept.invariant, kept.causes, versions).accepted

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import msgspec
 
 from ..judge.machine import restored
-from .runs import Asked, Kept, RunError, State
-from .store import DATABASE, NEW, Entry, Ran, Store, StoreError, only
+from .runs import LOG, Asked, Kept, RunError, State
+from .store import DATABASE, NEW, UNREADABLE, Entry, Ran, Store, StoreError, only
 
 
 class Recorded:
@@ -23,6 +23,8 @@ class Recorded:
     def __init__(self, path: str) -> None:
         """Read the run in the directory `path`. Raises RunError."""
         self.path = path
+        self.damaged: dict[str, str] = {}
+        """Lines of the log that cannot be read: which, and what is wrong and what to do. The others come."""
         try:
             with open(os.path.join(path, "run.json"), "rb") as file:
                 self._asked = msgspec.json.decode(file.read(), type=Asked)
@@ -31,18 +33,29 @@ class Recorded:
             if os.path.exists(os.path.join(path, "state.json")):
                 with open(os.path.join(path, "state.json"), "rb") as file:
                     self._state = msgspec.json.decode(file.read(), type=State)
-            with open(os.path.join(path, "findings.jsonl"), "rb") as file:
+            with open(os.path.join(path, LOG), "rb") as file:
                 # A torn last line is of a run that was killed, or goes on right now.
-                rows = [msgspec.json.decode(line) for line in file if line.endswith(b"\n")]
-            kept = [restored(row, Kept) for row in rows]
+                kept = list(self._lines(line for line in file if line.endswith(b"\n")))
         except OSError as error:
             raise RunError(
                 path, f"{os.path.basename(error.filename or '')} cannot be read: {error.strerror}"
             ) from error
         except msgspec.DecodeError as error:
-            raise RunError(path, f"its run.json, state.json or findings.jsonl is damaged: {error}") from error
+            raise RunError(
+                path, f"its run.json or state.json is damaged: {error}; read the store, or another run"
+            ) from error
         self._began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began))
         self._entries = sorted(map(self._entry, kept), key=lambda one: (one.kept.rank, one.size, one.kept.id))
+
+    def _lines(self, log: Iterable[bytes]) -> Iterator[Kept]:
+        for number, line in enumerate(log, 1):
+            try:
+                yield restored(msgspec.json.decode(line), Kept)
+            except UNREADABLE as error:
+                self.damaged[f"line {number}"] = (
+                    f"{LOG}, line {number} is damaged ({error}): its case is among findings/*.toml; remove "
+                    "the line when you have seen it"
+                )
 
     def _entry(self, kept: Kept) -> Entry:
         recipe = os.path.join(self.path, "findings", f"{kept.id}.toml")
@@ -85,7 +98,7 @@ class Recorded:
 
     def get(self, prefix: str) -> Entry:
         """The finding whose id begins with `prefix`. Raises StoreError when there is none, or more than one."""
-        return only(self.path, prefix, lambda: (one for one in self._entries if one.kept.id.startswith(prefix)))
+        return only(self.path, prefix, lambda: (one for one in self._entries if one.kept.id.startswith(prefix)), {})
 
     def counts(self) -> dict[str, int]:
         """How many findings there are, as new."""

@@ -12,13 +12,14 @@ since the last checkpoint are run again.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import platform
+import secrets
 import shutil
 import sys
 from importlib.metadata import version
+from typing import TypeVar
 
 import msgspec
 
@@ -36,9 +37,16 @@ from ..triage.causal import Cause
 from ..triage.investigate import Finding
 from ..triage.target import Target
 from .learned import Learned
+from .packing import Count, Seconds, UnpackError
 
 LEARNED = "learned.json"
 """Not msgpack: cases that wait may hold numbers beyond 64 bits, which JSON takes."""
+
+
+LOG = "findings.jsonl"
+
+AGAIN = f"remove {LEARNED} to begin again at the first case; the findings stay"
+"""What to do about a state that cannot be read."""
 
 
 class RunError(Exception):
@@ -55,16 +63,18 @@ class RunError(Exception):
 class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was asked to do, and on what."""
 
-    seed: int
+    seed: Count
     contestants: dict[str, str]
     """Name to version."""
+    id: str = ""
+    """Chosen at random when the run begins: stores know it by this. Empty in the record of an older run."""
     facets: tuple[str, ...]
     environment: dict[str, str]
     seeds: tuple[str, ...] = ()
     """The cases that the pool was given to begin with: file and digest of the archive, in order."""
     called: Called = Called()
     """How a command line names the contestants; without names in the record of an older run."""
-    sample: int = 0
+    sample: Count = 0
     """Contestants outside the worker see what is new, and one case in so many; 0: an older run did not say."""
     ask: bool = False
     """Whether all installed contestants are asked about what is new."""
@@ -79,7 +89,7 @@ FAULTS = 8
 class Fault(msgspec.Struct, frozen=True):
     """A case on which our own side failed, before whom, and the last line of what is known of it."""
 
-    index: int
+    index: Count
     contestant: str
     words: str
 
@@ -87,49 +97,49 @@ class Fault(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, kw_only=True):
     """How far a run came, and what it counted. Times are seconds."""
 
-    next_index: int = 0
+    next_index: Count = 0
     """The first case of the seed that has not been run."""
-    cases: int = 0
-    repeats: int = 0
+    cases: Count = 0
+    repeats: Count = 0
     """Cases on which contestants part for reasons that are known, and targets that came to a known signature."""
-    flaky: int = 0
+    flaky: Count = 0
     """Investigated targets on whose small case some contestant did something else the second time."""
-    vanished: int = 0
+    vanished: Count = 0
     """Targets that did not show again."""
-    investigated: int = 0
+    investigated: Count = 0
     """Targets that were investigated."""
-    peeked: int = 0
+    peeked: Count = 0
     """Explained targets that were looked at without what explains them."""
-    listed: int = 0
+    listed: Count = 0
     """Cases on which those who list only when they are asked were asked: what they lose in silence shows there."""
-    unlisted: int = 0
+    unlisted: Count = 0
     """Cases on which they should have been asked, and there was no time."""
-    unveiled: int = 0
+    unveiled: Count = 0
     """Those of them that showed all the same, and became suspects."""
-    due: int = 0
+    due: Count = 0
     """How many suspects are still to be investigated before the next slice; one that hangs counts for several."""
-    waiting: int = 0
+    waiting: Count = 0
     """Suspects that wait for their turn."""
-    left_out: int = 0
+    left_out: Count = 0
     """Suspects for which there was no room among those that wait."""
-    pool: int = 0
+    pool: Count = 0
     """Cases in the pool of the search."""
-    extracted_by_some: int = 0
-    extracted_by_all: int = 0
-    statuses: dict[str, int] = msgspec.field(default_factory=dict)
+    extracted_by_some: Count = 0
+    extracted_by_all: Count = 0
+    statuses: dict[str, Count] = msgspec.field(default_factory=dict)
     """Observations by status, over all contestants."""
     answers: dict[str, Tally] = msgspec.field(default_factory=dict)
     """What each contestant did, and why it did not answer the first time that it did not."""
     faults: list[Fault] = msgspec.field(default_factory=list)
     """The first cases on which our own side failed: `faults/INDEX.toml`."""
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
     """Wall time of all sessions of this run."""
-    generating_s: float = 0.0
-    comparing_s: float = 0.0
-    investigating_s: float = 0.0
-    extracting_s: float = 0.0
+    generating_s: Seconds = 0.0
+    comparing_s: Seconds = 0.0
+    investigating_s: Seconds = 0.0
+    extracting_s: Seconds = 0.0
     """The contestants' own wall time, investigations left out."""
-    around_s: float = 0.0
+    around_s: Seconds = 0.0
     """Preparing destinations, snapshots, canaries, clean-up; investigations left out."""
 
 
@@ -229,9 +239,7 @@ class Run:
         self.path, self.asked, self.state = path, asked, state
         self.learned = learned or Learned()
         self.known = set(known)
-        self._log = os.open(
-            os.path.join(path, "findings.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
-        )
+        self._log = os.open(os.path.join(path, LOG), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -240,7 +248,11 @@ class Run:
 
     @classmethod
     def create(cls, path: str, asked: Asked) -> Run:
-        """A new run in the directory `path`, which must not exist. Raises RunError."""
+        """A new run in the directory `path`, which must not exist. Raises RunError.
+
+        It gets an id of its own: another run in the same place, later, is another one to a store.
+        """
+        asked = msgspec.structs.replace(asked, id=secrets.token_hex(8))
         try:
             os.makedirs(path)
         except FileExistsError:
@@ -261,19 +273,14 @@ class Run:
         for folder in ("", "findings", "faults"):
             sweep(os.path.join(path, folder))
         try:
-            with open(os.path.join(path, "run.json"), "rb") as file:
-                asked = msgspec.json.decode(file.read(), type=Asked)
-            point = _Checkpoint(State(), Learned())
-            with contextlib.suppress(FileNotFoundError), open(os.path.join(path, LEARNED), "rb") as file:
-                point = msgspec.json.decode(file.read(), type=_Checkpoint)
-            known = _known(os.path.join(path, "findings.jsonl"))
+            asked = _read(path, "run.json", Asked, "begin a new run")
+            point = _checkpoint(path) or _Checkpoint(State(), Learned())
+            known = _known(path)
             return cls(path, asked, point.state, known, point.learned)
         except FileNotFoundError as error:
             raise RunError(path, f"is no run: it has no {os.path.basename(error.filename)}") from None
         except OSError as error:
             raise RunError(path, f"cannot be read or written: {error.strerror}") from error
-        except msgspec.DecodeError as error:
-            raise RunError(path, f"its run.json, {LEARNED} or findings.jsonl is damaged: {error}") from error
 
     def keep(self, finding: Finding, generated: Generated, flaky: tuple[str, ...]) -> Kept:
         """The record of a finding of this run; `write` puts it on disk."""
@@ -362,34 +369,62 @@ def _reason(error: OSError | FileError) -> str:
     return error.reason if isinstance(error, FileError) else error.strerror or str(error)
 
 
+_Record = TypeVar("_Record")
+
+
+def _checkpoint(path: str) -> _Checkpoint | None:
+    """The last checkpoint of the run in the directory `path`; None: there is none. Raises OSError, RunError."""
+    try:
+        point = _read(path, LEARNED, _Checkpoint, AGAIN)
+        point.learned.check()
+    except FileNotFoundError:
+        return None
+    except UnpackError as error:
+        raise RunError(path, f"{LEARNED} is damaged: {error}; {AGAIN}") from error
+    return point
+
+
 def learned_in(path: str) -> Learned | None:
     """What the run in the directory `path` had learned at its last checkpoint; None: there is none.
 
     Raises RunError for one that cannot be read.
     """
     try:
-        with open(os.path.join(path, LEARNED), "rb") as file:
-            return msgspec.json.decode(file.read(), type=_Checkpoint).learned
-    except FileNotFoundError:
-        return None
+        point = _checkpoint(path)
     except OSError as error:
         raise RunError(path, f"{LEARNED} cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise RunError(path, f"its {LEARNED} is damaged: {error}") from error
+    return point.learned if point else None
 
 
 class _Named(msgspec.Struct):
     id: str
 
 
+def _read(path: str, name: str, kind: type[_Record], remedy: str) -> _Record:
+    """A record of a run. Raises OSError, and RunError where it is not what a run writes."""
+    with open(os.path.join(path, name), "rb") as file:
+        try:
+            return msgspec.json.decode(file.read(), type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise RunError(path, f"{name} is damaged: {error}; {remedy}") from error
+
+
 def _known(path: str) -> frozenset[str]:
-    """The ids in a log of findings. A last line without its newline is cut off: its case will be run again."""
+    """The ids in the log of findings. A last line without its newline is cut off: its case will be run again."""
     try:
-        with open(path, "rb+") as log:
+        with open(os.path.join(path, LOG), "rb+") as log:
             data = log.read()
             whole = data.rfind(b"\n") + 1
             if whole != len(data):
                 log.truncate(whole)
     except FileNotFoundError:
         return frozenset()
-    return frozenset(msgspec.json.decode(row, type=_Named).id for row in data[:whole].splitlines())
+    known = set()
+    for number, row in enumerate(data[:whole].splitlines(), 1):
+        try:
+            known.add(msgspec.json.decode(row, type=_Named).id)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise RunError(
+                path, f"{LOG}, line {number} is damaged: {error}; remove that line to go on without its finding"
+            ) from error
+    return frozenset(known)

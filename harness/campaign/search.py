@@ -20,7 +20,7 @@ from ..archive.encode import encode_bytes
 from ..generate.choices import below, seeded, weighted
 from ..generate.mutate import mutant
 from ..generate.recipes import Generated, case_at
-from .packing import pack, unpack
+from .packing import Count, pack, unpack
 
 FRESH = 3
 """One case in so many is made from the seed alone: what the pool has not seen cannot be mutated into sight."""
@@ -62,11 +62,11 @@ class Parent(msgspec.Struct, kw_only=True):
     campaign's own time."""
     label: str
     features: tuple[str, ...] = ()
-    worth: int = SEED_WORTH
-    chosen: int = 0
-    fruitful: int = 0
+    worth: Count = SEED_WORTH
+    chosen: Count = 0
+    fruitful: Count = 0
     """Children that were new."""
-    size: int = 0
+    size: Count = 0
     """Bytes of the archive when it is unpacked; 0: not known yet."""
 
     @property

@@ -18,6 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -29,6 +30,9 @@ from .runs import Asked, Kept, RunError, brief
 
 NEW, ACCEPTED, PROMOTED, DISMISSED = STATUSES = ("new", "accepted", "promoted", "dismissed")
 """`new`: nobody has looked. `accepted`: in the ledger. `promoted`: in the corpus. `dismissed`: not worth a case."""
+
+UNREADABLE = (zlib.error, msgspec.MsgspecError, TypeError, ValueError)
+"""What reading a record raises whose bytes are not those that were written."""
 
 BUSY_S = 30.0
 """Seconds to wait for another process's transaction."""
@@ -52,11 +56,17 @@ MIGRATIONS = (
     """,
     "ALTER TABLE findings ADD COLUMN answers BLOB",
     "ALTER TABLE runs ADD COLUMN tallies BLOB",
+    """
+    ALTER TABLE runs ADD COLUMN key TEXT NOT NULL DEFAULT '';
+    UPDATE runs SET key = path;
+    DROP INDEX runs_by_path;
+    CREATE UNIQUE INDEX runs_by_key ON runs (key);
+    """,
 )
 """From each schema version to the next; the version stands in SQLite's user_version."""
 
-WITH_ANSWERS = 2
-"""The first schema that keeps answers."""
+WITH_ANSWERS, WITH_TALLIES = 2, 3
+"""The first schemas that keep what all made of a finding, and what each contestant did in a run."""
 
 DATABASE = "tarbiter.db"
 
@@ -105,14 +115,17 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     """What each contestant did; empty: an older run did not say."""
 
 
-def only(path: str, prefix: str, among: Callable[[], Iterable[Entry]]) -> Entry:
+def only(path: str, prefix: str, among: Callable[[], Iterable[Entry]], damaged: Mapping[str, str]) -> Entry:
     """The finding whose id begins with `prefix`, of those `among` the findings at `path` that begin so.
 
-    Raises StoreError when there is none, or more than one.
+    Raises StoreError when there is none, when there is more than one, and when it is among the `damaged`.
     """
     if not prefix or not prefix.isalnum():
         raise StoreError(path, f"{prefix!r} is no id, nor the beginning of one")
     found = list(among())
+    lost = [words for name, words in damaged.items() if name.startswith(prefix)]
+    if not found and lost:
+        raise StoreError(path, lost[0])
     if not found:
         listing = command("triage", "list", "--status", "all", "--store", path)
         raise StoreError(path, f"no finding begins with {prefix}; `{listing}` has them")
@@ -124,6 +137,22 @@ def only(path: str, prefix: str, among: Callable[[], Iterable[Entry]]) -> Entry:
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+_Record = TypeVar("_Record")
+
+
+def _unpacked(blob: bytes, kind: type[_Record]) -> _Record:
+    """A record as it was written. Raises what is in UNREADABLE."""
+    return msgspec.msgpack.decode(zlib.decompress(blob), type=kind)
+
+
+def _readable(blob: bytes) -> bool:
+    try:
+        _unpacked(blob, Kept)
+    except UNREADABLE:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -146,6 +175,8 @@ class Store:
         `reading`: only what is there is opened, and nothing is changed.
         """
         self.path = path
+        self.damaged: dict[str, str] = {}
+        """Records that were met and cannot be read: which, and what is wrong and what to do. The others come."""
         self._schema = len(MIGRATIONS)
         if reading:
             self._open_to_read()
@@ -209,7 +240,10 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise StoreError(self.path, f"tarbiter.db: {error}") from error
+            hint = ""
+            if "malformed" in str(error):
+                hint = "; move it away and keep what `sqlite3 tarbiter.db .recover` still reads, or begin anew"
+            raise StoreError(self.path, f"tarbiter.db: {error}{hint}") from error
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -233,14 +267,19 @@ class Store:
                 db.execute(f"PRAGMA user_version = {number:d}")
 
     def begin(self, path: str, asked: Asked) -> int:
-        """The number of the run in the directory `path`: the one it has already when it is resumed."""
+        """The number of the run in the directory `path`: the one it has already when it is resumed.
+
+        A run is known by the id in its record, wherever it lies; one of an older tarbiter by its directory.
+        """
         where = os.path.abspath(path)
+        key = asked.id or where
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO runs (began, path, seed, asked) VALUES (?, ?, ?, ?) ON CONFLICT (path) DO NOTHING",
-                (now(), where, asked.seed, msgspec.msgpack.encode(asked)),
+                "INSERT INTO runs (began, path, seed, asked, key) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET path = excluded.path",
+                (now(), where, asked.seed, msgspec.msgpack.encode(asked), key),
             )
-            (number,) = db.execute("SELECT id FROM runs WHERE path = ?", (where,)).fetchone()
+            (number,) = db.execute("SELECT id FROM runs WHERE key = ?", (key,)).fetchone()
         return int(number)
 
     def progress(self, run: int, cases: int, seconds: float, answers: Mapping[str, Tally] | None = None) -> None:
@@ -252,7 +291,10 @@ class Store:
             )
 
     def add(self, kept: Kept, run: int) -> bool:
-        """Keep a finding that `run` saw; False when an earlier run had seen it (then only the sighting is new)."""
+        """Keep a finding that `run` saw; False when an earlier run had seen it (then only the sighting is new).
+
+        The record of one that is known and cannot be read any more is replaced.
+        """
         data = kept.case.encode()
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
         folder = os.path.join(self.path, "recipes", digest[:2])
@@ -271,15 +313,21 @@ class Store:
                 row,
             )
             db.execute("INSERT INTO sightings (finding, run) VALUES (?, ?) ON CONFLICT DO NOTHING", (kept.id, run))
-            (first,) = db.execute("SELECT run FROM findings WHERE id = ?", (kept.id,)).fetchone()
+            (first, there) = db.execute("SELECT run, kept FROM findings WHERE id = ?", (kept.id,)).fetchone()
+            if there != blob and not _readable(there):
+                db.execute(
+                    "UPDATE findings SET recipe = ?, size = ?, kept = ? WHERE id = ?",
+                    (*row[3:5], blob, kept.id),
+                )
         # Also true for a run that was killed right here and now sees it again.
         return bool(first == run)
 
     def runs(self) -> tuple[Ran, ...]:
         """All runs, in the order in which they began."""
+        tallies = "tallies" if self._schema >= WITH_TALLIES else "NULL"
         with self._told():
             rows = self._db.execute(
-                "SELECT id, began, path, cases, seconds, asked, tallies FROM runs ORDER BY id"
+                f"SELECT id, began, path, cases, seconds, seed, asked, {tallies} FROM runs ORDER BY id"  # noqa: S608
             ).fetchall()
         return tuple(
             Ran(
@@ -288,11 +336,28 @@ class Store:
                 path=path,
                 cases=cases,
                 seconds=seconds,
-                asked=msgspec.msgpack.decode(asked, type=Asked),
-                answers=msgspec.msgpack.decode(answers, type=dict[str, Tally]) if answers else {},
+                asked=self._asked(number, seed, asked),
+                answers=self._tallies(number, answers),
             )
-            for number, began, path, cases, seconds, asked, answers in rows
+            for number, began, path, cases, seconds, seed, asked, answers in rows
         )
+
+    def _asked(self, number: int, seed: int, blob: bytes) -> Asked:
+        """What a run was asked; of a damaged record only the seed, which has a column of its own."""
+        try:
+            return msgspec.msgpack.decode(blob, type=Asked)
+        except UNREADABLE as error:
+            self.damaged[f"run {number}"] = (
+                f"the record of run {number} is damaged ({error}): its contestants and environment are unknown"
+            )
+            return Asked(seed=seed, contestants={}, facets=(), environment={})
+
+    def _tallies(self, number: int, blob: bytes | None) -> dict[str, Tally]:
+        try:
+            return msgspec.msgpack.decode(blob, type=dict[str, Tally]) if blob else {}
+        except UNREADABLE as error:
+            self.damaged[f"tallies {number}"] = f"what each contestant did in run {number} is damaged ({error})"
+            return {}
 
     def seen(self, finding: str, run: int) -> bool:
         """Note that `run` saw a finding by its signature; False when the store does not have it."""
@@ -303,30 +368,45 @@ class Store:
         return True
 
     def findings(self, *statuses: str) -> Iterator[Entry]:
-        """The findings with one of `statuses` (none given: all), the gravest first, then the shortest."""
+        """The findings with one of `statuses` (none given: all), the gravest first, then the shortest.
+
+        What cannot be read is left out, and told in `damaged`.
+        """
         marks = ", ".join("?" * len(statuses))
         where = f"WHERE status IN ({marks})" if statuses else ""
         yield from self._entries(f"{where} ORDER BY rank, size, findings.id", statuses)
 
     def get(self, prefix: str) -> Entry:
-        """The finding whose id begins with `prefix`. Raises StoreError when there is none, or more than one."""
+        """The finding whose id begins with `prefix`.
+
+        Raises StoreError when there is none, when there is more than one, and when it cannot be read.
+        """
         where = "WHERE findings.id GLOB ? ORDER BY findings.id LIMIT 11"
-        return only(self.path, prefix, lambda: self._entries(where, (f"{prefix}*",)))
+        return only(self.path, prefix, lambda: self._entries(where, (f"{prefix}*",)), self.damaged)
 
     def _entries(self, tail: str, values: tuple[object, ...]) -> Iterator[Entry]:
         answers = "answers" if self._schema >= WITH_ANSWERS else "NULL"
         query = (
-            "SELECT kept, status, reason, changed, recipe, size, began, "  # noqa: S608  # `tail` is ours, values are bound
+            "SELECT findings.id, kept, status, reason, changed, recipe, size, began, "  # noqa: S608  # `tail` is ours, values are bound
             "(SELECT count(*) FROM sightings WHERE finding = findings.id), findings.run, "
             f"(SELECT max(run) FROM sightings WHERE finding = findings.id), {answers} "
             f"FROM findings JOIN runs ON runs.id = findings.run {tail}"
         )
         with self._told():
             rows = self._db.execute(query, values).fetchall()
-        for blob, status, reason, changed, recipe, size, began, runs, first, last, asked in rows:
+        for name, blob, status, reason, changed, recipe, size, began, runs, first, last, asked in rows:
             file = os.path.join(self.path, "recipes", recipe)
+            try:
+                kept = _unpacked(blob, Kept).at(file)
+            except UNREADABLE as error:
+                self.damaged[name] = (
+                    f"the record of finding {name} is damaged ({error}): {command('compare', file)} runs its case; "
+                    f"{command('triage', 'remove', name, '--store', self.path)} removes it, and a campaign that "
+                    "meets it again keeps it as new"
+                )
+                continue
             yield Entry(
-                kept=msgspec.msgpack.decode(zlib.decompress(blob), type=Kept).at(file),
+                kept=kept,
                 status=status,
                 reason=reason,
                 changed=changed,
@@ -336,8 +416,27 @@ class Store:
                 runs=runs,
                 first_run=first,
                 last_run=last,
-                asked=msgspec.msgpack.decode(zlib.decompress(asked), type=tuple[Observation, ...]) if asked else (),
+                asked=self._answers(name, asked),
             )
+
+    def _answers(self, name: str, blob: bytes) -> tuple[Observation, ...]:
+        if not blob:
+            return ()
+        try:
+            return _unpacked(blob, tuple[Observation, ...])
+        except UNREADABLE as error:
+            again = command("triage", "ask", name, "--store", self.path)
+            self.damaged[f"answers {name}"] = (
+                f"what everybody made of finding {name} is damaged ({error}): {again} asks again"
+            )
+            return ()
+
+    def remove(self, finding: str) -> None:
+        """Forget the finding with this id, and who saw it. Raises StoreError when there is none."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM sightings WHERE finding = ?", (finding,))
+            if not db.execute("DELETE FROM findings WHERE id = ?", (finding,)).rowcount:
+                raise StoreError(self.path, f"has no finding {finding}")
 
     def mark(self, finding: str, status: str, reason: str) -> None:
         """Set the triage status of the finding with this id."""

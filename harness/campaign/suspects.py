@@ -21,7 +21,7 @@ from ..judge.facets import STRONG, differences
 from ..triage.causal import relieved
 from ..triage.explain import causes
 from ..triage.target import Target
-from .packing import pack, unpack
+from .packing import Count, pack, unpack
 
 RECHECK = 1024
 """One explained target in so many is investigated all the same."""
@@ -50,7 +50,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     """A target of a case that nothing explains yet."""
 
     target: Target
-    index: int
+    index: Count
     """The number of its case."""
     packed: bytes
     """Its case, compressed: hundreds wait, and one of 20,000 members takes 20 MB as it is, and 100 KB like this."""

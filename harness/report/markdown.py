@@ -80,6 +80,11 @@ def _head(report: Report) -> Iterator[str]:
     for row in report.invariants:
         if row.total:
             yield f"| **{row.invariant}**: {row.promise} | {row.news} | {row.open} | {row.total} |"
+    if report.damaged:
+        yield ""
+        yield f"**{len(report.damaged)} records could not be read**, and are not in these numbers:"
+        yield ""
+        yield from (f"- {code(words)}" for words in report.damaged)
     if report.stale:
         yield ""
         yield f"Stale in the ledger: {', '.join(map(code, report.stale))}."

@@ -283,6 +283,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Entries of the ledger that no finding matches any more."""
     findings: tuple[Row, ...]
     """The gravest first, then the shortest."""
+    damaged: tuple[str, ...] = ()
+    """What could not be read, and so is not in here: which, what is wrong, and what to do."""
 
     @property
     def news(self) -> tuple[Row, ...]:

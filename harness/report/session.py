@@ -283,6 +283,8 @@ def _look_again(campaign: Campaign, contestants: Sequence[Contestant], console: 
     """Known findings first, where a contestant has another version by now: that is why some nights are run."""
     if not campaign.memory.recheck(campaign.pool, contestants, campaign.late):
         console.print("known findings of newer versions: not all were looked at again in this time", style="dim")
+    for words in campaign.memory.damaged:
+        console.print(f"store: {words}", markup=False, soft_wrap=True)
     for one in campaign.memory.rechecked:
         if one.moved or one.untold:
             console.print(f"known finding {one}", style="dim", markup=False, soft_wrap=True)

@@ -38,7 +38,7 @@ def _of(path: str, store: Findings, ledger: Ledger) -> Report:
         rows.append(_row(entry, ledger, bool(ran) and entry.first_run == ran[-1].number, reopened))
     counts = Counter(first_run.values())
     runs = [_run_row(one, counts[one.number]) for one in ran]
-    return _report(path, ledger, rows, runs, first_run)
+    return _report(path, ledger, rows, runs, first_run, tuple(store.damaged.values()))
 
 
 def _row(entry: Entry, ledger: Ledger, fresh: bool, reopened: bool) -> Row:
@@ -98,7 +98,12 @@ def _run_row(ran: Ran, findings: int) -> RunRow:
 
 
 def _report(
-    path: str, ledger: Ledger, rows: Sequence[Row], runs: Sequence[RunRow], first_run: dict[str, int]
+    path: str,
+    ledger: Ledger,
+    rows: Sequence[Row],
+    runs: Sequence[RunRow],
+    first_run: dict[str, int],
+    damaged: tuple[str, ...],
 ) -> Report:
     return Report(
         format=FORMAT,
@@ -113,4 +118,5 @@ def _report(
         features=feature_rows(rows, [run.seed for run in runs[-SEEDS:]]),
         stale=tuple(entry.id for entry in ledger.stale),
         findings=tuple(rows),
+        damaged=tuple(map(plain, damaged)),
     )

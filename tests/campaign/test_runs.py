@@ -54,7 +54,8 @@ def test_resuming_knows_what_was_found_and_how_far_it_came(tmp_path: Path) -> No
     second = keep(run, b"b")
     run.close()
     again = Run.resume(str(tmp_path / "run"))
-    assert (again.asked, again.state.next_index, again.known) == (ASKED, 512, {first.id, second.id})
+    assert (again.asked, again.state.next_index, again.known) == (run.asked, 512, {first.id, second.id})
+    assert msgspec.structs.replace(run.asked, id="") == ASKED
     again.close()
 
 
@@ -121,7 +122,25 @@ def damaged_state(path: Path) -> None:
 
 def damaged_log(path: Path) -> None:
     exists(path)
-    (path / "findings.jsonl").write_text("no JSON\n")
+    (path / "findings.jsonl").write_text('{"id": "a"}\nno JSON\n{"id": "b"}\n')
+
+
+def state(**fields: object) -> Callable[[Path], None]:
+    """A run whose state has these fields."""
+
+    def prepare(path: Path) -> None:
+        run = Run.create(str(path), ASKED)
+        run.checkpoint()
+        run.close()
+        point = json.loads((path / LEARNED).read_bytes())
+        point["state"] |= {name: value for name, value in fields.items() if name in point["state"]}
+        point["learned"] |= {name: value for name, value in fields.items() if name in point["learned"]}
+        (path / LEARNED).write_text(json.dumps(point))
+
+    return prepare
+
+
+PARENT = {"packed": "", "label": "7:1"}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +164,30 @@ def damaged_log(path: Path) -> None:
         pytest.param(lambda path: path.write_text(""), Run.resume, "cannot be read", id="resume a file"),
         pytest.param(damaged, Run.resume, "damaged", id="run.json without its fields"),
         pytest.param(damaged_state, Run.resume, "damaged", id="learned.json of another type"),
-        pytest.param(damaged_log, Run.resume, "damaged", id="a log that is no JSON"),
+        pytest.param(
+            damaged_log,
+            Run.resume,
+            r"findings\.jsonl, line 2 is damaged: .*; remove that line",
+            id="a log, no JSON",
+        ),
+        *(
+            pytest.param(
+                state(**{name: value}),
+                Run.resume,
+                rf"learned\.json is damaged: {says}.*remove learned\.json",
+                id=says,
+            )
+            for name, value, says in (
+                ("next_index", -1, r"Expected `int` >= 0 - at `\$\.state\.next_index`"),
+                ("cases", 1.5, "Expected `int`, got `float`"),
+                ("seconds", -0.5, r"Expected `float` >= 0\.0 - at `\$\.state\.seconds`"),
+                ("statuses", {"extracted": -1}, "Expected `int` >= 0"),
+                ("faults", [{"index": -3, "contestant": "a", "words": "b"}], "Expected `int` >= 0"),
+                ("parents", [{**PARENT, "chosen": -1}], "Expected `int` >= 0"),
+                ("parents", [PARENT], "a case of the pool is empty"),
+                ("parents", [{**PARENT, "packed": "dG9ybg=="}], "a packed case cannot be read"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_used_is_said(

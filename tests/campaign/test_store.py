@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.archive.text import loads
@@ -172,13 +175,110 @@ def test_a_store_of_an_older_schema_is_brought_up(tmp_path: Path, kept: Callable
     with sqlite3.connect(tmp_path / "store" / "tarbiter.db") as db:
         db.execute("ALTER TABLE findings DROP COLUMN answers")
         db.execute("ALTER TABLE runs DROP COLUMN tallies")
+        db.execute("DROP INDEX runs_by_key")
+        db.execute("ALTER TABLE runs DROP COLUMN key")
+        db.execute("CREATE UNIQUE INDEX runs_by_path ON runs (path)")
         db.execute("PRAGMA user_version = 1")
     db.close()
     with Store(str(tmp_path / "store")) as store:
+        assert store.begin("run", ASKED) == 1
         (entry,) = store.findings()
         assert entry.asked == ()
         store.answered(entry.kept.id, entry.kept.observations)
         assert store.get(entry.kept.id).asked == entry.kept.observations
+
+
+def test_a_run_in_the_place_of_a_deleted_one_is_another_one(store: Store, tmp_path: Path) -> None:
+    path = str(tmp_path / "run")
+    numbers = []
+    for seed in (7, 8):
+        run = Run.create(path, msgspec.structs.replace(ASKED, seed=seed))
+        run.close()
+        numbers += [store.begin(path, run.asked), store.begin(path, Run.resume(path).asked)]
+        store.progress(numbers[-1], cases=seed, seconds=1.0)
+        shutil.rmtree(path)
+    assert numbers == [1, 1, 2, 2]
+    assert [(ran.number, ran.asked.seed, ran.cases, ran.path) for ran in store.runs()] == [
+        (1, 7, 7, path),
+        (2, 8, 8, path),
+    ]
+
+
+def test_a_run_that_was_moved_is_the_same(store: Store, tmp_path: Path) -> None:
+    run = Run.create(str(tmp_path / "one"), ASKED)
+    run.close()
+    assert store.begin(str(tmp_path / "one"), run.asked) == store.begin(str(tmp_path / "two"), run.asked)
+    assert [ran.path for ran in store.runs()] == [str(tmp_path / "two")]
+
+
+# Damage ---------------------------------------------------------------------------------------------------------
+
+
+def torn(store: Path, what: str, table: str = "findings", value: object = b"torn") -> None:
+    """Damage a record of a store behind its back: the first row of a table."""
+    with sqlite3.connect(store / "tarbiter.db") as db:
+        db.execute(f"UPDATE {table} SET {what} = ? WHERE id = (SELECT min(id) FROM {table})", (value,))
+    db.close()
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"torn", zlib.compress(b"torn"), zlib.compress(b"\x80"), "text", 7], ids=repr
+)
+def test_one_damaged_finding_does_not_hide_the_others(
+    tmp_path: Path, kept: Callable[[bytes], Kept], value: object
+) -> None:
+    path = tmp_path / "store"
+    one, other = sorted((kept(b"a"), kept(b"b")), key=lambda finding: finding.id)
+    with Store(str(path)) as store:
+        number = store.begin("run", ASKED)
+        assert store.add(one, number)
+        assert store.add(other, number)
+        torn(path, "kept", value=value)
+        assert [entry.kept.id for entry in store.findings()] == [other.id]
+        assert list(store.damaged) == [one.id]
+        words = store.damaged[one.id]
+        assert words.startswith(f"the record of finding {one.id} is damaged (")
+        assert f"tarbiter triage remove {one.id} --store {path}" in words
+        recipe = next(word for word in words.split() if word.endswith(".toml"))
+        assert Path(recipe).read_text() == one.case
+        with pytest.raises(StoreError, match="is damaged"):
+            store.get(one.id)
+        # Found again, it is whole again, and as known as it was.
+        assert store.add(one, number)
+        assert not store.add(one, store.begin("later", ASKED))
+        assert {entry.kept.id for entry in store.findings()} == {one.id, other.id}
+
+
+def test_a_finding_can_be_removed(store: Store, kept: Callable[[bytes], Kept]) -> None:
+    one, number = kept(b"a"), store.begin("run", ASKED)
+    store.add(one, number)
+    store.remove(one.id)
+    assert list(store.findings()) == []
+    assert store.add(one, store.begin("later", ASKED))
+    with pytest.raises(StoreError, match="has no finding 0123"):
+        store.remove("0123")
+
+
+def test_damaged_answers_are_told_and_the_finding_is_there(tmp_path: Path, kept: Callable[[bytes], Kept]) -> None:
+    path, one = tmp_path / "store", kept(b"a")
+    with Store(str(path)) as store:
+        store.add(one, store.begin("run", ASKED))
+        store.answered(one.id, one.observations)
+        torn(path, "answers")
+        (entry,) = store.findings()
+        assert (entry.kept.id, entry.asked) == (one.id, ())
+        (words,) = store.damaged.values()
+        assert f"tarbiter triage ask {one.id}" in words
+
+
+def test_a_damaged_run_keeps_its_seed_and_counts(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with Store(str(path)) as store:
+        store.progress(store.begin("run", ASKED), cases=12, seconds=1.5)
+        torn(path, "asked", table="runs")
+        (ran,) = store.runs()
+        assert (ran.asked.seed, ran.cases, ran.asked.contestants) == (ASKED.seed, 12, {})
+        assert "the record of run 1 is damaged" in store.damaged["run 1"]
 
 
 def no_database(path: Path) -> None:
