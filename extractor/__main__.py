@@ -35,7 +35,8 @@ examples:
   python -m extractor t --strict --json a.tar       would strict accept it? the whole report, nothing written
 
 exit codes: 0 everything was extracted (or would be); 1 something was refused, skipped or cut short, the report says
-what; 2 it could not run: bad usage, no such file, unusable destination, no tar archive. 128 + n: ended by signal n.
+what; 2 it could not run: bad usage, no such file, unusable destination, no tar archive; or what it prints could not
+be written. 128 + n: ended by signal n.
 """
 
 
@@ -317,8 +318,18 @@ def _in_words(row: Row) -> str:
     return f"{row.outcome} {printable(row.path)} at byte {row.offset:#x}{why}"
 
 
+def _open_streams() -> None:
+    """Open the standard streams that are closed: no file that is extracted may get the number of one of them."""
+    for name in ("stdin", "stdout", "stderr"):  # in this order, so that each gets its own number
+        if getattr(sys, name) is None:
+            # Of standard output so that printing fails: who reads the exit code must know that the names are lost.
+            file = os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)
+            setattr(sys, name, os.fdopen(file, "r" if name == "stdin" else "w", closefd=False))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command with these arguments (None: those of the process). Returns the exit code."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -332,6 +343,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # before the archive was opened, or while the report was printed
+    except MemoryError:
+        sys.stderr.write("extractor: no memory is left; raise the limit (ulimit -v, or that of the container)\n")
+        return NOT_RUN
+    except OSError as error:  # all others are caught where they arise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.stderr.write(f"extractor: standard output: {error.strerror or error}; not everything was printed\n")
+        return NOT_RUN
     return code
 
 

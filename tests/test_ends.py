@@ -88,6 +88,28 @@ def test_it_ends_with_2_and_says_what_to_do(folder: Path, line: str, says: str) 
     assert "bug" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        pytest.param("$X t short.tar >&-", 2, "extractor: ", id="closed"),
+        pytest.param("$X t short.tar >/dev/full", 2, "extractor: No space left on device", id="full"),
+        pytest.param(
+            "$X x --json short.tar full >/dev/full", 2, "standard output: No space left on device", id="full-report"
+        ),
+        pytest.param("$X x --json short.tar shut >&-", 2, "output: Bad file descriptor", id="closed-report"),
+        pytest.param("$X x short.tar out >&-", 0, "", id="closed-and-not-needed"),
+        pytest.param("$X x short.tar quiet <&- >&- 2>&-", 0, "", id="all-closed-and-not-needed"),
+        pytest.param("$X t - <&-", 2, "extractor: ", id="no-input"),
+        pytest.param("ulimit -n 5; $X x short.tar none", 2, "a: Too many open files", id="no-descriptors"),
+    ],
+)
+def test_the_extractor_ends_with_its_own_codes(folder: Path, line: str, code: int, says: str) -> None:
+    done = shell(folder, line)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == bool(says)
+
+
 def test_with_nobody_to_tell_the_code_is_2(folder: Path) -> None:
     assert shell(folder, "$T inspect short.tar >&- 2>&-").returncode == 2
 

@@ -24,7 +24,7 @@ import msgspec
 
 from ..contest.observation import Observation
 from ..contest.replay import command
-from ..files import FileError, write
+from ..files import FileError, sweep, write
 from ..judge.answered import Tally
 from .runs import Asked, Kept, RunError, brief
 
@@ -185,6 +185,8 @@ class Store:
             os.makedirs(os.path.join(path, "recipes"), exist_ok=True)
         except OSError as error:
             raise StoreError(path, f"cannot be made: {error.strerror}") from error
+        for folder in os.scandir(os.path.join(path, "recipes")):
+            sweep(folder.path)
         with _locked(os.path.join(path, "lock")), self._told():
             # Without implicit transactions: each one is written down where it begins.
             self._db = sqlite3.connect(os.path.join(path, DATABASE), timeout=BUSY_S, isolation_level=None)

@@ -64,6 +64,7 @@ def install(one: Contestant, say: Say) -> Installed:
     folder = home(name, version, build)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder.parent)
         with _locked(folder.parent / f".{folder.name}.lock", say):
             there = record(folder)
             if there:
@@ -78,6 +79,14 @@ def install(one: Contestant, say: Say) -> Installed:
             return done
     except OSError as error:
         raise BuildError(one.name, f"{error.filename or root()}: {error.strerror or error}") from error
+
+
+def _sweep(above: Path) -> None:
+    """Remove what killed installations left: the parts whose lock nobody holds."""
+    for part in above.glob(".*.part"):
+        with contextlib.suppress(OSError), part.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(part)
 
 
 @contextlib.contextmanager

@@ -100,8 +100,11 @@ def test_what_a_killed_writer_left_behind_does_no_harm(tmp_path: Path) -> None:
     run = Run.create(str(tmp_path / "run"), ASKED)
     run.checkpoint()
     run.close()
-    (tmp_path / "run" / f"{LEARNED}.1.part").write_bytes(b'{"sta')
+    left = ".tarbiter-0123456789abcdef.part"
+    for folder in ("", "findings"):
+        (tmp_path / "run" / folder / left).write_bytes(b'{"sta')
     again = Run.resume(str(tmp_path / "run"))
+    assert list((tmp_path / "run").rglob(left)) == []
     assert again.state == State()
     again.close()
 

@@ -211,6 +211,14 @@ def test_a_run_that_was_moved_is_the_same(store: Store, tmp_path: Path) -> None:
     assert [ran.path for ran in store.runs()] == [str(tmp_path / "two")]
 
 
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "store" / "recipes" / "ab"
+    folder.mkdir(parents=True)
+    (folder / ".tarbiter-0123456789abcdef.part").write_bytes(b"half")
+    with Store(str(tmp_path / "store")):
+        assert list(folder.iterdir()) == []
+
+
 # Damage ---------------------------------------------------------------------------------------------------------
 
 
