@@ -21,6 +21,8 @@ from harness.contest.registry import everyone
 from harness.judge.ledger import Ledger
 
 RING = "extractor-compat,tarfile-fully-trusted,gnu-tar"
+CASES, SEED = "30", "12"
+"""A short campaign that finds three smuggled names and an escape."""
 
 
 def run(*arguments: str | Path) -> Result:
@@ -34,7 +36,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("GNU tar is not here")
     folder = tmp_path_factory.mktemp("triage")
     store = folder / "store"
-    done = run("fuzz", "--cases", "60", "--seed", "3", "--with", RING, "-o", folder / "run", "--store", store)
+    done = run("fuzz", "--cases", CASES, "--seed", SEED, "--with", RING, "-o", folder / "run", "--store", store)
     assert done.exit_code == 1, done.output
     return store
 
@@ -112,7 +114,7 @@ def test_a_campaign_with_this_ledger_finds_it_accepted(store: Path, tmp_path: Pa
     ledger = tmp_path / "ledger.toml"
     for one in ids(store):
         run("triage", "accept", one, "--store", store, "--ledger", ledger, "--reason", "so")
-    same = ("--cases", "60", "--seed", "3", "--with", RING, "--ledger", ledger)
+    same = ("--cases", CASES, "--seed", SEED, "--with", RING, "--ledger", ledger)
     done = run("fuzz", *same, "-o", tmp_path / "run")
     assert done.exit_code == 0, done.output
     assert "accepted by the ledger" in done.stdout
@@ -156,7 +158,7 @@ def test_a_dismissed_finding_is_still_known(store: Path, tmp_path: Path) -> None
     assert run("triage", "dismiss", one, "--store", store, "--reason", "seen often").exit_code == 0
     assert one not in ids(store)
     assert one in ids(store, "--status", "dismissed")
-    done = run("fuzz", "--cases", "60", "--seed", "3", "--with", RING, "-o", tmp_path / "r", "--store", store)
+    done = run("fuzz", "--cases", CASES, "--seed", SEED, "--with", RING, "-o", tmp_path / "r", "--store", store)
     assert done.exit_code == 0, done.output
 
 
