@@ -19,7 +19,8 @@ from harness.contest.registry import available, everyone
 from harness.judge.compare import compare
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKED = ("harness", "extractor", "corpus", "README.md", "pyproject.toml")
+PACKED = ("harness", "extractor", "corpus/links", "README.md", "pyproject.toml")
+"""What is packed in every format; the sdist has all."""
 FACETS = ("status", "names", "types", "content", "links", "hardlinks")
 RING = tuple(one.name for one in available())
 

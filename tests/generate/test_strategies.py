@@ -18,9 +18,22 @@ from harness.generate.strategies import applications, bent, cases, members, reci
 QUIET = settings(database=None, max_examples=5000, derandomize=True, deadline=None)
 
 
+def test_every_feature_is_reached() -> None:
+    seen: set[str] = set()
+
+    @settings(QUIET, max_examples=40)
+    @given(st.lists(applications(), min_size=64, max_size=64))
+    def draw(applied: list[tuple[str, dict[str, object]]]) -> None:
+        seen.update(name for name, _ in applied)
+
+    draw()
+    assert seen == set(FEATURES)
+
+
 @pytest.mark.parametrize("name", FEATURES)
-def test_every_feature_is_reached(name: str) -> None:
-    found, values = find(applications(), lambda one: one[0] == name, settings=QUIET)
+def test_every_feature_shrinks_to_its_first_values(name: str) -> None:
+    other = next(one for one in FEATURES if one != name)
+    found, values = find(applications((other, name)), lambda one: one[0] == name, settings=QUIET)
     assert found == name
     assert values == {key: table[0] for key, table in FEATURES[name].parameters.items()}
 
