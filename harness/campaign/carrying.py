@@ -109,8 +109,6 @@ def _sound(learned: Learned) -> Learned:
         unpack(packed, Generated)
     for parent in learned.parents:
         unpack(parent.packed, Case)
-        if min(parent.worth, parent.chosen, parent.fruitful, parent.size) < 0:
-            raise msgspec.ValidationError("a case of the pool has a negative count")
     learned.waiting = waiting
     return learned
 

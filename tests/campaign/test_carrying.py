@@ -114,7 +114,7 @@ def change(data: dict[str, Any], *path: str | int, value: object) -> str:
         pytest.param(("facets",), ["mode"], "was about other facets (mode)", id="facets"),
         pytest.param(("learned",), 5, "is damaged", id="type"),
         pytest.param(("learned", "parents", 0, "packed"), "AAAA", "is damaged", id="case"),
-        pytest.param(("learned", "parents", 0, "worth"), -1, "negative count", id="negative"),
+        pytest.param(("learned", "parents", 0, "worth"), -1, "Expected `int` >= 0", id="negative"),
         pytest.param(("learned", "waiting", 0, "packed"), "AAAA", "is damaged", id="suspect"),
         pytest.param(("learned", "waiting", 0, "target"), {}, "is damaged", id="target"),
     ],
