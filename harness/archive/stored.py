@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import BinaryIO, TypeAlias
@@ -172,6 +170,8 @@ def contains(archive: Archive, wanted: bytes) -> bool:
 
 def directory() -> str:
     """Where spools are made: TMPDIR, or /var/tmp, which is a disk where /tmp may be memory, or /tmp."""
+    import tempfile  # noqa: PLC0415  # cells import this module, make no spools, and start sooner without
+
     asked = os.environ.get("TMPDIR")
     usual = [path for path in ("/var/tmp",) if os.access(path, os.W_OK | os.X_OK)]  # noqa: S108  # made private below
     return os.path.realpath(asked or (usual[0] if usual else tempfile.gettempdir()))
@@ -238,6 +238,8 @@ class Spool:
 
     def _made(self) -> str:
         if not self.path:
+            import tempfile  # noqa: PLC0415  # as above
+
             above = directory()
             _remove_left_behind(above)
             self._holder = tempfile.mkdtemp(prefix=PREFIX, dir=above)
@@ -245,7 +247,7 @@ class Spool:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             if os.geteuid() == 0:
                 os.chmod(self._holder, 0o711)  # noqa: S103  # cells have another uid; the name below is a secret
-            path = os.path.join(self._holder, secrets.token_hex(16))
+            path = os.path.join(self._holder, os.urandom(16).hex())
             os.mkdir(path, 0o755)
             self.path = path
         return self.path
