@@ -24,10 +24,10 @@ endef
 # One stamp for the whole installation: it is older than pyproject.toml or the lock exactly when that has changed.
 # An interrupted installation leaves no stamp, so the next call does it again. Everything, the build backend too, is
 # of the lock: the second step looks at no index, and so fails when the lock does not have what pyproject.toml asks for.
-$(STAMP): pyproject.toml $(LOCK)
+$(STAMP): pyproject.toml extractor/pyproject.toml $(LOCK)
 	@$(call venv,$(VENV))
 	$(PIP) install --quiet --only-binary :all: --require-hashes -r $(LOCK)
-	@$(PIP) install --quiet --no-index --no-build-isolation -e '.[dev]' || { \
+	@$(PIP) install --quiet --no-index --no-build-isolation -e ./extractor -e '.[dev]' || { \
 		echo "If $(LOCK) does not have what pyproject.toml asks for, write it anew: make upgrade" >&2; exit 2; }
 	@touch $@
 
@@ -40,7 +40,7 @@ endef
 # The second command asks whether each Python gets a wheel of everything: building would fetch what is not locked.
 upgrade: ## write requirements.lock anew: the newest that pyproject.toml allows (ARGS="-P click" for that one only)
 	@$(uv)
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-package onetar --extra dev \
 		--custom-compile-command "make upgrade" $(or $(ARGS),--upgrade) -o $(LOCK) pyproject.toml
 	@set -e; for python in 3.11 3.12 3.13 3.14; do \
 		$(UV) pip install --quiet --dry-run --target $(VENV)/dry-run --python $(BIN)/python --python-version $$python \
@@ -54,7 +54,7 @@ define check-of
 @rm -rf $(VENV)-$(1)
 @$(call venv,$(VENV)-$(1))
 $(UV) pip install --python $(VENV)-$(1)/bin/python --only-binary :all: --resolution $(2) -r pyproject.toml --extra dev
-$(UV) pip install --quiet --python $(VENV)-$(1)/bin/python --no-deps --no-build-isolation -e .
+$(UV) pip install --quiet --python $(VENV)-$(1)/bin/python --no-deps --no-build-isolation -e ./extractor -e .
 $(VENV)-$(1)/bin/python -m pytest -n auto --dist worksteal $(ARGS)
 endef
 

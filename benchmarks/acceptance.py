@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.real_sdists import fetch
-from harness.guard import verdicts_kept
+from tarbiter.exit_codes import verdicts_kept
 
 SDISTS = """
 aiofiles aiosqlite alembic anyio appdirs argon2-cffi arrow asgiref asn1crypto astroid asyncpg autopep8 backoff
@@ -155,7 +155,7 @@ SOURCES: dict[str, Callable[[Path, int], Iterable[Path]]] = {"sdists": sdists, "
 
 def compared(paths: list[Path]) -> list[dict[str, Any]]:
     """What a cell's contestants made of some archives, in order. Raises RuntimeError."""
-    command = [sys.executable, "-m", "harness", "compare", "--json", "--with", ",".join(WITH), "--facet", FACETS]
+    command = [sys.executable, "-m", "tarbiter", "compare", "--json", "--with", ",".join(WITH), "--facet", FACETS]
     done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr.strip() or f"compare ended with {done.returncode}")

@@ -16,12 +16,12 @@ import sys
 import time
 from collections.abc import Iterator
 
-from harness.contest.observation import Job
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.generate.recipes import case_at
-from harness.judge.facets import STRONG
-from harness.triage.trial import Trial, job_for, trials
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Job
+from tarbiter.contest.pool import Pool
+from tarbiter.generate.recipes import case_at
+from tarbiter.judge.facets import STRONG
+from tarbiter.triage.trial import Trial, job_for, trials
 
 PAIR = "extractor-compat,tarfile-fully-trusted"
 PARTS = ("extraction", "snapshot and clean-up", "generate and encode", "compare", "frames and pool")

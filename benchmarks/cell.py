@@ -18,13 +18,13 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from harness.archive.case import World
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe
-from harness.contest.arena import Arena
-from harness.contest.observation import Job, Node
-from harness.contest.pool import Pool
-from harness.contest.registry import Contestant, available
+from tarbiter.archive.case import World
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.contest.installed.registry import Contestant, available
+from tarbiter.contest.observation import Job, Node
+from tarbiter.contest.pool import Pool
+from tarbiter.contest.sandbox.arena import Arena
 
 PAIR = ("extractor-strict", "tarfile-data")
 STARTS = 10

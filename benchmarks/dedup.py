@@ -28,26 +28,26 @@ import msgspec
 
 from benchmarks.rediscover.bugs import Bug, groups, load, present
 from benchmarks.rediscover.oracles import confirms
-from harness.archive.case import Case
-from harness.archive.cases import bare
-from harness.archive.cases import load as load_case
-from harness.archive.recipe import RecipeError
-from harness.archive.stored import in_memory
-from harness.archive.text import dumps, loads
-from harness.campaign.aspects import of_trial
-from harness.campaign.versus import LIMITS, Change, identity
-from harness.contest.pool import Pool
-from harness.contest.registry import Contestant
-from harness.files import write
-from harness.generate.choices import below, seeded
-from harness.generate.mutate import mutate
-from harness.generate.recipes import case_at
-from harness.guard import verdicts_kept
-from harness.judge.facets import STRONG, WEAK
-from harness.triage.investigate import Finding, investigate
-from harness.triage.minimise import Budget
-from harness.triage.target import targets
-from harness.triage.trial import Trial, job_for, trials
+from tarbiter.archive.case import Case
+from tarbiter.archive.cases import bare
+from tarbiter.archive.cases import load as load_case
+from tarbiter.archive.recipe import RecipeError
+from tarbiter.archive.stored import in_memory
+from tarbiter.archive.text import dumps, loads
+from tarbiter.campaign.aspects import of_trial
+from tarbiter.campaign.versus import LIMITS, Change, identity
+from tarbiter.contest.installed.registry import Contestant
+from tarbiter.contest.pool import Pool
+from tarbiter.exit_codes import verdicts_kept
+from tarbiter.files import write
+from tarbiter.generate.choices import below, seeded
+from tarbiter.generate.mutate import mutate
+from tarbiter.generate.recipes import case_at
+from tarbiter.judge.facets import STRONG, WEAK
+from tarbiter.triage.investigate import Finding, investigate
+from tarbiter.triage.minimise import Budget
+from tarbiter.triage.target import targets
+from tarbiter.triage.trial import Trial, job_for, trials
 
 DEFAULT = Path("runs") / "dedup"
 FACETS = (*STRONG, *WEAK)

@@ -39,9 +39,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.real_sdists import fetch
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe, Slot, SparseBlock
-from harness.contest import cache
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe, Slot, SparseBlock
+from tarbiter.contest.installed import cache
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"

@@ -4,7 +4,7 @@
     make fuzz-atheris ARGS="--seconds 600"
 
 libFuzzer keeps inputs, and an input is a recipe in msgpack: bytes that are none are choices for the generator. The
-custom mutator is the campaign's (`harness.generate.mutate`). Coverage is counted in `extractor`'s parser and in
+custom mutator is the campaign's (`tarbiter.generate.mutate`). Coverage is counted in `extractor`'s parser and in
 `tarfile`; only headers are read, nothing is extracted.
 
 A child that crashes, hangs (`--timeout`) or eats memory is written down and started again: Atheris ends a process
@@ -35,16 +35,16 @@ from typing import Any
 
 import msgspec
 
-from harness.archive.case import Case
-from harness.archive.cases import load
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Recipe, RecipeError
-from harness.archive.text import dumps
-from harness.generate.mutate import mutate
-from harness.generate.recipes import case_from
-from harness.guard import verdicts_kept
+from tarbiter.archive.case import Case
+from tarbiter.archive.cases import load
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Recipe, RecipeError
+from tarbiter.archive.text import dumps
+from tarbiter.exit_codes import verdicts_kept
+from tarbiter.generate.mutate import mutate
+from tarbiter.generate.recipes import case_from
 
-INSTRUMENTED = ("tarfile", "extractor.parser", "extractor.layout", "extractor.pax", "extractor.events")
+INSTRUMENTED = ("tarfile", "onetar.parser", "onetar.layout", "onetar.pax", "onetar.events")
 LARGEST = 2048
 """Bytes of an input, which is some twenty members. Mutation makes parts double: with 64 KiB archives soon had a
 hundred members, and a run a hundredth of the executions, which reached nothing that smaller ones do not."""
@@ -79,15 +79,15 @@ def packed(recipe: Recipe) -> bytes | None:
 
 
 def _read_with_ours(archive: bytes) -> None:
-    parser_module = sys.modules["extractor.parser"]
+    parser_module = sys.modules["onetar.parser"]
     parser = parser_module.Parser()
     parser.feed(archive)
     fed = False
     while True:
         event = parser.next_event()
-        if isinstance(event, sys.modules["extractor.events"].ArchiveEnd):
+        if isinstance(event, sys.modules["onetar.events"].ArchiveEnd):
             return
-        if event is sys.modules["extractor.events"].Need.DATA:
+        if event is sys.modules["onetar.events"].Need.DATA:
             if fed:
                 raise RuntimeError("asks for more behind the end of the input")
             parser.feed(b"")
@@ -114,7 +114,7 @@ class Child:
     def __init__(self, output: Path) -> None:
         import tarfile  # noqa: PLC0415  # instrumented: this import comes inside Atheris's hook
 
-        from extractor import errors  # noqa: PLC0415  # the same
+        from onetar import errors  # noqa: PLC0415  # the same
 
         self.output = output
         self.ring: list[Case] = []
@@ -168,7 +168,7 @@ def child(output: Path, libfuzzer: list[str]) -> None:
     with atheris.instrument_imports(include=list(INSTRUMENTED)):
         import tarfile  # noqa: F401, PLC0415  # into sys.modules, with counters
 
-        import extractor.parser  # noqa: F401, PLC0415  # the same
+        import onetar.parser  # noqa: F401, PLC0415  # the same
     this = Child(output)
     atheris.Setup(["fuzz_atheris", *libfuzzer], this.one_input, custom_mutator=this.mutated)
     atheris.Fuzz()

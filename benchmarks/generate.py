@@ -30,19 +30,19 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from harness.archive.cases import bytes_of
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Recipe
-from harness.contest.observation import Job
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.generate.choices import below, seeded
-from harness.generate.dimensions import DIMENSIONS, count
-from harness.generate.features import FEATURES
-from harness.generate.mutate import mutate
-from harness.generate.recipes import EVERYTHING, SWARM, Applied, Selection, build, case_at, case_from, swarm, tree
-from harness.judge.facets import STRONG
-from harness.triage.trial import job_for, trials
+from tarbiter.archive.cases import bytes_of
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Recipe
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Job
+from tarbiter.contest.pool import Pool
+from tarbiter.generate.choices import below, seeded
+from tarbiter.generate.dimensions import DIMENSIONS, count
+from tarbiter.generate.features import FEATURES
+from tarbiter.generate.mutate import mutate
+from tarbiter.generate.recipes import EVERYTHING, SWARM, Applied, Selection, build, case_at, case_from, swarm, tree
+from tarbiter.judge.facets import STRONG
+from tarbiter.triage.trial import job_for, trials
 
 PARTS = ("rates", "shares", "dimensions", "signatures", "atheris", "fandango")
 
@@ -101,7 +101,7 @@ def rates(cases: int, repeats: int) -> dict[str, float]:
         return cases
 
     def from_hypothesis() -> int:
-        from harness.generate.strategies import recipes  # noqa: PLC0415  # needs the extra `fuzz`
+        from tarbiter.generate.strategies import recipes  # noqa: PLC0415  # needs the extra `fuzz`
 
         seen = 0
 

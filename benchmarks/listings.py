@@ -12,10 +12,10 @@ import argparse
 import time
 from collections import Counter
 
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.generate.recipes import case_at
-from harness.triage.trial import job_for
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.pool import Pool
+from tarbiter.generate.recipes import case_at
+from tarbiter.triage.trial import job_for
 
 TURN = 8
 """Cases that are run in one way before they are run in the other."""

@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from harness.guard import verdicts_kept
+from tarbiter.exit_codes import verdicts_kept
 
 NAMES = """
 django django==1.8 flask flask==0.10 requests requests==2.6.0 setuptools setuptools==58.0.0 pip wheel six six==1.9.0
@@ -65,7 +65,7 @@ def main() -> int:
             print(f"{name:24} not fetched: {path}")
             continue
         done = subprocess.run(
-            [sys.executable, "-m", "harness", "compare", "--json", *chosen, str(path)],
+            [sys.executable, "-m", "tarbiter", "compare", "--json", *chosen, str(path)],
             capture_output=True,
             text=True,
             check=False,

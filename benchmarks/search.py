@@ -24,16 +24,16 @@ from pathlib import Path
 import msgspec
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from harness.archive.case import Case
-from harness.campaign.loop import Bounds, Campaign
-from harness.campaign.runs import Asked, Run
-from harness.campaign.search import Search
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.files import write
-from harness.generate.recipes import Generated
-from harness.generate.strategies import cases
-from harness.judge.facets import STRONG
+from tarbiter.archive.case import Case
+from tarbiter.campaign.loop import Bounds, Campaign
+from tarbiter.campaign.runs import Asked, Run
+from tarbiter.campaign.search import Search
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.pool import Pool
+from tarbiter.files import write
+from tarbiter.generate.recipes import Generated
+from tarbiter.generate.strategies import cases
+from tarbiter.judge.facets import STRONG
 
 RING = "extractor-compat,tarfile-fully-trusted,gnu-tar,bsdtar,busybox"
 MODES = ("guided", "outcomes", "unguided", "hypothesis")

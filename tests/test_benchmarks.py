@@ -8,7 +8,7 @@ import msgspec
 
 from benchmarks.dedup import Result, Signed, report
 from benchmarks.search import Drawn, Ran, drawing, told
-from harness.archive.cases import bytes_of
+from tarbiter.archive.cases import bytes_of
 
 
 def result(bug: str, *signed: tuple[str, tuple[str, ...]]) -> Result:

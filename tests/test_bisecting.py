@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.archive.case import Case
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps
-from harness.bisecting import Answer, _told
-from harness.cli import main
-from harness.contest.versions import ordered, releases
-from harness.triage.bisect import Bisected
+from tarbiter.archive.case import Case
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps
+from tarbiter.cli import main
+from tarbiter.commands.triage.bisect import Answer, _told
+from tarbiter.contest.installed.versions import ordered, releases
+from tarbiter.triage.bisect import Bisected
 
 
 @pytest.mark.parametrize(

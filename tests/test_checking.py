@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.archive.case import Case
-from harness.archive.expect import Entry, Expect
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps
-from harness.cli import main
+from tarbiter.archive.case import Case
+from tarbiter.archive.expect import Entry, Expect
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps
+from tarbiter.cli import main
 
 PROGRAM = """import sys, tarfile
 options = dict(filter="fully_trusted") if hasattr(tarfile, "data_filter") else dict()
@@ -215,7 +215,7 @@ def test_a_target_that_is_none_is_an_error_of_use(bench: Bench) -> None:
 def test_without_the_option_nothing_is_added_or_imported() -> None:
     code = (
         "import sys, pytest; pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', '/dev/null']); "
-        "print('harness.contest' in sys.modules)"
+        "print('tarbiter.contest' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.archive.case import Case, Placed, Schedule, World
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps, loads
-from harness.cli import main
-from harness.contest.registry import everyone
+from tarbiter.archive.case import Case, Placed, Schedule, World
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps, loads
+from tarbiter.cli import main
+from tarbiter.contest.installed.registry import everyone
 
 PAIR = ("--with", "extractor-compat,tarfile-fully-trusted")
 PLAIN = Recipe(parts=(Member(kind="dir", name=b"d/"), Member(name=b"d/f", data=b"x" * 600)))
@@ -156,7 +156,7 @@ def test_a_bug_and_ctrl_c_are_no_verdict(
     def broken(*_arguments: object) -> object:
         raise raised
 
-    monkeypatch.setattr("harness.cli.load", broken)
+    monkeypatch.setattr("tarbiter.cli.load", broken)
     result = run("inspect", plain)
     assert result.exit_code == code
     assert says in result.stderr
@@ -217,7 +217,7 @@ def test_inspect_all_shows_more(slash: Path) -> None:
 def test_a_reader_that_has_seen_enough_is_told(tmp_path: Path) -> None:
     archive = tmp_path / "long.tar"
     archive.write_bytes(encode_bytes(Recipe(parts=tuple(Member(name=b"%d" % number) for number in range(5000)))))
-    program = [sys.executable, "-m", "harness", "inspect", str(archive)]
+    program = [sys.executable, "-m", "tarbiter", "inspect", str(archive)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.archive.cases import AS_IT_IS
-from harness.archive.encode import encode_bytes
-from harness.archive.layers import Layer, LayerKind, wrap
-from harness.archive.recipe import Member, Recipe
-from harness.cli import main
-from harness.contest.registry import Table, everyone
+from tarbiter.archive.cases import AS_IT_IS
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.layers import Layer, LayerKind, wrap
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.cli import main
+from tarbiter.contest.installed.registry import Table, everyone
 
 PLAIN = encode_bytes(Recipe((Member(name=b"hello", data=b"x" * 3000),)))
 OURS = ("--with", "extractor-compat,extractor-strict,tarfile-fully-trusted")

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe
 
 from .report.stores import filled
 
@@ -48,8 +48,8 @@ def shell(folder: Path, line: str, *before: str) -> subprocess.CompletedProcess[
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            "T": f"{sys.executable} -m harness",
-            "X": f"{sys.executable} -m extractor",
+            "T": f"{sys.executable} -m tarbiter",
+            "X": f"{sys.executable} -m onetar",
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.files import FileError, Output, sweep, writable_folder, write, write_folder
+from tarbiter.files import FileError, Output, sweep, writable_folder, write, write_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT = ".tarbiter-0123456789abcdef.part"
@@ -207,7 +207,7 @@ def test_a_device_is_written_through(tmp_path: Path, through_link: bool) -> None
 def test_standard_output_has_everything_in_order(tmp_path: Path, name: str) -> None:
     """Also when it is a regular file, which is then neither replaced nor written from its beginning."""
     out = tmp_path / "out"
-    code = "import sys\nfrom harness.files import write\nprint('a')\nwrite(sys.argv[1], 'b\\n')\nprint('c')"
+    code = "import sys\nfrom tarbiter.files import write\nprint('a')\nwrite(sys.argv[1], 'b\\n')\nprint('c')"
     with out.open("wb") as file:
         file.write(b"0\n")
         file.flush()
@@ -328,7 +328,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from harness.files import Output, write_folder
+from tarbiter.files import Output, write_folder
 class Last(dict):
     def items(self):
         yield "a", b"1"

@@ -25,10 +25,10 @@ from benchmarks.fuzz_atheris import (
     save_death,
     save_recipes,
 )
-from harness.archive.cases import load
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe
-from harness.generate.recipes import case_at
+from tarbiter.archive.cases import load
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.generate.recipes import case_at
 
 HERE = importlib.util.find_spec("atheris") is not None
 

@@ -9,16 +9,16 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from harness.archive.cases import load
-from harness.archive.encode import encode_bytes
-from harness.archive.text import loads
-from harness.campaign.runs import Run
-from harness.campaign.store import Store
-from harness.cli import main
-from harness.generate.dimensions import DIMENSIONS, OUTSIDE
-from harness.generate.features import FEATURES
-from harness.generate.mutators import MUTATORS
-from harness.generate.recipes import case_at
+from tarbiter.archive.cases import load
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.text import loads
+from tarbiter.campaign.runs import Run
+from tarbiter.campaign.store import Store
+from tarbiter.cli import main
+from tarbiter.generate.dimensions import DIMENSIONS, OUTSIDE
+from tarbiter.generate.features import FEATURES
+from tarbiter.generate.mutators import MUTATORS
+from tarbiter.generate.recipes import case_at
 
 from .campaign.findings import ASKED, finding
 

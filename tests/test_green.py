@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.archive.case import Case
-from harness.archive.encode import encode_bytes
-from harness.archive.expect import Entry, Expect
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps
-from harness.cli import main
+from tarbiter.archive.case import Case
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.expect import Entry, Expect
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps
+from tarbiter.cli import main
 
 PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
 

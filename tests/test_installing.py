@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import main
+from tarbiter.cli import main
 
 TABLES = """
 [good]

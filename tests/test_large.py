@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.archive.cases import TEXT, load
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe
-from harness.archive.stored import LARGE, MEMORY, Spool, Stored
-from harness.cli import main
+from tarbiter.archive.cases import TEXT, load
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.stored import LARGE, MEMORY, Spool, Stored
+from tarbiter.cli import main
 
 RECIPE = Recipe((Member(name=b"large", data=bytes(range(256)) * (LARGE // 256)), Member(name=b"small", data=b"x")))
 DROPS = """

@@ -17,6 +17,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+BOTH = {
+    one["project"]["name"]: one for one in (PROJECT, tomllib.loads((ROOT / "extractor/pyproject.toml").read_text()))
+}
+"""Both distributions of this checkout, by name. The lock has what they need, and not themselves."""
 TEXT = (ROOT / "requirements.lock").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -53,16 +57,20 @@ def applies(one: Requirement, around: dict[str, str]) -> bool:
     return one.marker is None or one.marker.evaluate(around)
 
 
-def asked(extras: tuple[str, ...] = ("dev",)) -> Iterator[Requirement]:
-    """What pyproject.toml asks for by itself: to run, to build, and in the extras, through those they name."""
-    yield from map(Requirement, PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"])
-    waiting = list(extras)
+def asked() -> Iterator[Requirement]:
+    """What both distributions ask for: to run, to build, and in the extras, through those they name."""
+    waiting = [Requirement("tarbiter[dev]"), Requirement("onetar[speed]")]
+    for project in BOTH.values():
+        yield from map(Requirement, project["build-system"]["requires"])
     while waiting:
-        for one in map(Requirement, PROJECT["project"]["optional-dependencies"][waiting.pop()]):
-            if one.name == PROJECT["project"]["name"]:
-                waiting.extend(sorted(one.extras))
-            else:
-                yield one
+        one = waiting.pop()
+        if one.name not in BOTH:
+            yield one
+            continue
+        project = BOTH[one.name]["project"]
+        waiting += map(Requirement, () if one.extras else project["dependencies"])
+        for extra in sorted(one.extras):
+            waiting += map(Requirement, project["dependencies"] + project["optional-dependencies"][extra])
 
 
 @pytest.mark.parametrize(("python", "machine"), WHERE)
@@ -87,7 +95,9 @@ def test_it_has_one_version_of_each(python: str, machine: str) -> None:
 
 def test_it_has_nothing_that_nobody_asks_for() -> None:
     direct = re.findall(
-        r"^([\w.-]+)==(?:(?!^\S).*\n)*?(?: +# via tarbiter|(?: +#.*\n)* +#   tarbiter)", TEXT, re.MULTILINE
+        r"^([\w.-]+)==(?:(?!^\S).*\n)*?(?: +# via (?:tarbiter|onetar)|(?: +#.*\n)* +#   (?:tarbiter|onetar))",
+        TEXT,
+        re.MULTILINE,
     )
     wanted = {canonicalize_name(one.name) for one in asked()}
     assert {canonicalize_name(name) for name in direct} == wanted, AGAIN
@@ -137,10 +147,11 @@ def test_make_says_that_the_lock_is_behind(tmp_path: Path, more: str, code: int)
     assert (binaries.parent / ".installed").exists() == (code == 0)
 
 
-@pytest.mark.parametrize("newer", ["pyproject.toml", "requirements.lock"])
+@pytest.mark.parametrize("newer", ["pyproject.toml", "extractor/pyproject.toml", "requirements.lock"])
 def test_make_installs_again_what_has_changed(tmp_path: Path, newer: str) -> None:
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "extractor").mkdir()
+    for name in ("Makefile", "pyproject.toml", "extractor/pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path / name)
         os.utime(tmp_path / name, (1, 1))
     (tmp_path / ".installed").touch()
     os.utime(tmp_path / ".installed", (2, 2))

@@ -18,9 +18,9 @@ import pytest
 from click.testing import CliRunner, Result
 from ruamel.yaml import YAML
 
-from harness.campaign.carrying import FILE
-from harness.cli import main
-from harness.reporting import FORMATS, ISSUE, ISSUE_TITLE
+from tarbiter.campaign.carrying import FILE
+from tarbiter.cli import main
+from tarbiter.commands.report import FORMATS, ISSUE, ISSUE_TITLE
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "nightly"
@@ -69,7 +69,7 @@ def test_a_night_goes_on_and_replaces_all_reports_or_none(tmp_path: Path) -> Non
     reports = tmp_path / "reports"
     before = {path.name: path.read_bytes() for path in reports.iterdir() if path.name not in (ISSUE, ISSUE_TITLE)}
     limit = max(map(len, before.values())) - 1
-    line = [sys.executable, "-m", "harness", "nightly", "--minutes", "9", *options(tmp_path, 2)]
+    line = [sys.executable, "-m", "tarbiter", "nightly", "--minutes", "9", *options(tmp_path, 2)]
     done = subprocess.run(
         ["sh", "-c", f"trap '' XFSZ; exec prlimit --fsize={limit} \"$@\"", "sh", *line],
         capture_output=True,
@@ -240,6 +240,6 @@ def test_the_docs_lead_somewhere(name: str) -> None:
 
 def test_help_tells_the_exit_codes() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "harness", "nightly", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "tarbiter", "nightly", "--help"], capture_output=True, text=True, check=True
     )
     assert "0 nothing new, 1 new findings, 2 could not run" in " ".join(done.stdout.split())

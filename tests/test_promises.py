@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from harness.archive.case import Case, Schedule
-from harness.archive.expect import Entry, Expect
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps
-from harness.cli import main
-from harness.contest import registry
-from harness.judge.invariants import RANKS
+from tarbiter.archive.case import Case, Schedule
+from tarbiter.archive.expect import Entry, Expect
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps
+from tarbiter.cli import main
+from tarbiter.contest.installed import registry
+from tarbiter.judge.invariants import RANKS
 
 LIES = {
     "honest": "",

@@ -17,12 +17,12 @@ from typing import Any, TypeAlias
 import pytest
 from click.testing import CliRunner
 
-from extractor.__main__ import main as extractor
-from harness.archive.cases import AS_IT_IS, bytes_of, load
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import loads
-from harness.cli import main
+from onetar.__main__ import main as extractor
+from tarbiter.archive.cases import AS_IT_IS, bytes_of, load
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import loads
+from tarbiter.cli import main
 
 try:
     from compression import zstd  # type: ignore[import-not-found,unused-ignore]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.contest.registry import everyone
+from tarbiter.contest.installed.registry import everyone
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text()
@@ -49,7 +49,7 @@ def test_a_command_prints_what_the_readme_says(command: str, output: str) -> Non
     if missing:
         pytest.skip(f"{', '.join(missing)}: not here")
     done = subprocess.run(
-        [sys.executable, "-m", "harness", *shlex.split(command)[1:]],
+        [sys.executable, "-m", "tarbiter", *shlex.split(command)[1:]],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": WIDTH},
         capture_output=True,
@@ -84,6 +84,6 @@ def test_every_folder_is_there() -> None:
 
 def test_every_command_named_in_the_table_exists() -> None:
     named = set(re.findall(r"`tarbiter (\w+)", TEXT))
-    done = subprocess.run([sys.executable, "-m", "harness", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "tarbiter", "--help"], capture_output=True, text=True, check=True)
     there = set(re.findall(r"^  (\w+) ", done.stdout.split("Commands:")[1], re.MULTILINE))
     assert named - there == set()

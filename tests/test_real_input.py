@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.cases import load
-from harness.contest.observation import Job, Observation
-from harness.contest.pool import Pool
-from harness.contest.registry import available, everyone
-from harness.judge.compare import compare
+from tarbiter.archive.cases import load
+from tarbiter.contest.installed.registry import available, everyone
+from tarbiter.contest.observation import Job, Observation
+from tarbiter.contest.pool import Pool
+from tarbiter.judge.compare import compare
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKED = ("harness", "extractor", "corpus/links", "README.md", "pyproject.toml")
@@ -50,7 +50,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(source, top / name)
     (top / "empty").mkdir()
-    (top / "link").symlink_to("harness/cli.py")
+    (top / "link").symlink_to("harness/tarbiter/cli.py")
     (top / "hard").hardlink_to(top / "README.md")
     (top / "run.sh").write_text("#!/bin/sh\n")
     (top / "run.sh").chmod(0o755)
@@ -157,4 +157,4 @@ def test_everybody_agrees_on_our_own_sdist(pool: Pool, tmp_path: Path) -> None:
     observations = pool.run(Job(archive=loaded.archive, contestants=RING))
     assert {one.status for one in observations} == {"extracted"}
     assert differing(observations) == ""
-    assert any(node.path.endswith(b"/harness/cli.py") for node in observations[0].tree)
+    assert any(node.path.endswith(b"/harness/tarbiter/cli.py") for node in observations[0].tree)

@@ -11,23 +11,23 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.archive.case import Case
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps
-from harness.campaign.runs import Asked, Run
-from harness.campaign.store import DISMISSED, Entry, Store
-from harness.cli import main
-from harness.contest.observation import Observation
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.generate.recipes import case_at
-from harness.judge.facets import STRONG
-from harness.judge.ledger import Entry as Accepted
-from harness.judge.ledger import dump
-from harness.report.sources import gather
-from harness.triage.investigate import investigate
-from harness.triage.target import targets
-from harness.triage.trial import job_for, trials
+from tarbiter.archive.case import Case
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps
+from tarbiter.campaign.runs import Asked, Run
+from tarbiter.campaign.store import DISMISSED, Entry, Store
+from tarbiter.cli import main
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Observation
+from tarbiter.contest.pool import Pool
+from tarbiter.generate.recipes import case_at
+from tarbiter.judge.facets import STRONG
+from tarbiter.judge.ledger import Entry as Accepted
+from tarbiter.judge.ledger import dump
+from tarbiter.report.sources import gather
+from tarbiter.triage.investigate import investigate
+from tarbiter.triage.target import targets
+from tarbiter.triage.trial import job_for, trials
 
 PAIR = ("extractor-compat", "tarfile-fully-trusted")
 NEWER = "tarfile-fully-trusted"
@@ -85,7 +85,7 @@ def stored(tmp_path: Path) -> Callable[[Edit, Case], Path]:
 
 
 def _text(case: Case) -> str:
-    from harness.archive.text import dumps  # noqa: PLC0415  # for this alone
+    from tarbiter.archive.text import dumps  # noqa: PLC0415  # for this alone
 
     return dumps(case)
 

@@ -11,15 +11,15 @@ from benchmarks.rediscover.bugs import Bug, groups, load, pairs
 from benchmarks.rediscover.campaigns import Campaign, Hit, advance, hits, loaded, path_of, save
 from benchmarks.rediscover.oracles import ORACLES, confirms
 from benchmarks.rediscover.report import Result, curve, markdown, plot, write_report
-from harness.archive.case import CANARY, Case, Placed, World
-from harness.archive.recipe import Long, Member, Part, Pax, Recipe, Record
-from harness.archive.text import dumps
-from harness.campaign.aspects import Aspect, Pair
-from harness.campaign.versus import LIMITS, Change
-from harness.contest.observation import Change as Outside
-from harness.contest.observation import Node, Observation, Status
-from harness.contest.pool import Pool
-from harness.contest.registry import available
+from tarbiter.archive.case import CANARY, Case, Placed, World
+from tarbiter.archive.recipe import Long, Member, Part, Pax, Recipe, Record
+from tarbiter.archive.text import dumps
+from tarbiter.campaign.aspects import Aspect, Pair
+from tarbiter.campaign.versus import LIMITS, Change
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Change as Outside
+from tarbiter.contest.observation import Node, Observation, Status
+from tarbiter.contest.pool import Pool
 
 BUGS = {bug.id: bug for bug in load()}
 LOOKED_FOR = [bug for bug in BUGS.values() if not bug.absent]

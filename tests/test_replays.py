@@ -18,14 +18,14 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.archive.case import Case
-from harness.archive.expect import Entry, Expect
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps
-from harness.cli import main
-from harness.contest.replay import Called, command, quoted
-from harness.report.markdown import summary
-from harness.report.sources import gather
+from tarbiter.archive.case import Case
+from tarbiter.archive.expect import Entry, Expect
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps
+from tarbiter.cli import main
+from tarbiter.contest.replay import Called, command, quoted
+from tarbiter.report.markdown import summary
+from tarbiter.report.sources import gather
 
 LINE = re.compile(r"(?:cd \S[^&]* && )?tarbiter (?:compare|check|triage) [^\n]*")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.campaign.store import Store
-from harness.cli import main
-from harness.report.sources import gather
-from harness.reporting import FORMATS, ISSUE, ISSUE_TITLE
+from tarbiter.campaign.store import Store
+from tarbiter.cli import main
+from tarbiter.commands.report import FORMATS, ISSUE, ISSUE_TITLE
+from tarbiter.report.sources import gather
 
 from .report.stores import empty, filled
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.archive.cases import load
-from harness.campaign.store import Store
-from harness.cli import main
-from harness.contest.registry import everyone
-from harness.judge.ledger import Ledger
+from tarbiter.archive.cases import load
+from tarbiter.campaign.store import Store
+from tarbiter.cli import main
+from tarbiter.contest.installed.registry import everyone
+from tarbiter.judge.ledger import Ledger
 
 RING = "extractor-compat,tarfile-fully-trusted,gnu-tar"
 CASES, SEED = "30", "12"

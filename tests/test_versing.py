@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from harness.archive.text import loads
-from harness.campaign.aspects import Aspect
-from harness.campaign.versus import Progress
-from harness.cli import main
-from harness.versing import Found, sentence, show
+from tarbiter.archive.text import loads
+from tarbiter.campaign.aspects import Aspect
+from tarbiter.campaign.versus import Progress
+from tarbiter.cli import main
+from tarbiter.commands.versus import Found, sentence, show
 
 PAIR = ("tarfile-fully-trusted", "extractor-compat")
 UNPACK = """tar -xf "$1" -C "$2" 2>/dev/null

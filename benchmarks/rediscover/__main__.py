@@ -26,11 +26,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.campaign.health import WITNESSES, check
-from harness.campaign.versus import LIMITS
-from harness.contest.pool import Pool
-from harness.contest.registry import Contestant, available
-from harness.guard import verdicts_kept
+from tarbiter.campaign.health import WITNESSES, check
+from tarbiter.campaign.versus import LIMITS
+from tarbiter.contest.installed.registry import Contestant, available
+from tarbiter.contest.pool import Pool
+from tarbiter.exit_codes import verdicts_kept
 
 from .bugs import Bug, groups, load, present
 from .campaigns import Campaign, advance, loaded, path_of, save

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.campaign.aspects import Pair
-from harness.campaign.versus import Change
-from harness.contest.building import BuildError, Say, install
-from harness.contest.registry import Contestant, RegistryError, known
+from tarbiter.campaign.aspects import Pair
+from tarbiter.campaign.versus import Change
+from tarbiter.contest.installed.building import BuildError, Say, install
+from tarbiter.contest.installed.registry import Contestant, RegistryError, known
 
 FILE = Path(__file__).with_name("bugs.toml")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.campaign.suspects import folded
-from harness.campaign.versus import SLICE, Change, Left, Progress, Versus
-from harness.contest.pool import Pool
-from harness.files import write
+from tarbiter.campaign.suspects import folded
+from tarbiter.campaign.versus import SLICE, Change, Left, Progress, Versus
+from tarbiter.contest.pool import Pool
+from tarbiter.files import write
 
 from .bugs import Bug, pairs
 from .oracles import confirms

@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from harness.archive.case import DEST, SIBLING, Case
-from harness.archive.recipe import BLOCK, End, Long, Member, Part, Pax
-from harness.archive.text import loads
-from harness.campaign.versus import Change
-from harness.contest.observation import Node, Observation
-from harness.judge.facets import clean
+from tarbiter.archive.case import DEST, SIBLING, Case
+from tarbiter.archive.recipe import BLOCK, End, Long, Member, Part, Pax
+from tarbiter.archive.text import loads
+from tarbiter.campaign.versus import Change
+from tarbiter.contest.observation import Node, Observation
+from tarbiter.judge.facets import clean
 
 FAILED = ("partial", "refused")
 

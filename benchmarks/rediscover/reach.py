@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from harness.archive.text import dumps
-from harness.campaign.aspects import of_trial
-from harness.campaign.versus import LIMITS, Change
-from harness.contest.pool import Pool
-from harness.contest.registry import Contestant
-from harness.generate.recipes import Generated, cases
-from harness.triage.explain import causes
-from harness.triage.trial import Trial, job_for, trials
+from tarbiter.archive.text import dumps
+from tarbiter.campaign.aspects import of_trial
+from tarbiter.campaign.versus import LIMITS, Change
+from tarbiter.contest.installed.registry import Contestant
+from tarbiter.contest.pool import Pool
+from tarbiter.generate.recipes import Generated, cases
+from tarbiter.triage.causes import causes
+from tarbiter.triage.trial import Trial, job_for, trials
 
 from .bugs import Bug, pairs
 from .oracles import confirms

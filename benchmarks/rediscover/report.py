@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 from jinja2 import Environment
 
-from harness.archive.text import loads
-from harness.campaign.versus import Change
+from tarbiter.archive.text import loads
+from tarbiter.campaign.versus import Change
 
 from .bugs import Bug
 from .campaigns import Campaign, Hit

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import msgspec
 
-from harness.archive.case import Case
-from harness.archive.recipe import Long, Member, Part, Recipe
-from harness.archive.text import dumps, loads
-from harness.campaign.aspects import Pair, of_trial
-from harness.campaign.versus import LIMITS, Change, Versus, identity
-from harness.contest.pool import Pool
-from harness.contest.registry import Contestant
-from harness.generate.recipes import Generated
-from harness.triage.explain import causes
-from harness.triage.trial import job_for, trials
+from tarbiter.archive.case import Case
+from tarbiter.archive.recipe import Long, Member, Part, Recipe
+from tarbiter.archive.text import dumps, loads
+from tarbiter.campaign.aspects import Pair, of_trial
+from tarbiter.campaign.versus import LIMITS, Change, Versus, identity
+from tarbiter.contest.installed.registry import Contestant
+from tarbiter.contest.pool import Pool
+from tarbiter.generate.recipes import Generated
+from tarbiter.triage.causes import causes
+from tarbiter.triage.trial import job_for, trials
 
 from .bugs import Bug
 from .oracles import confirms

@@ -4,8 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from harness.archive import wire
-from harness.archive.recipe import (
+from tarbiter.archive import wire
+from tarbiter.archive.recipe import (
     BLOCK,
     TYPEFLAGS,
     End,

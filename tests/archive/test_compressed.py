@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.archive import compressed
-from harness.archive.compressed import expand, expanded, foreign, outer
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe
-from harness.archive.stored import CHUNK
+from tarbiter.archive import compressed
+from tarbiter.archive.compressed import expand, expanded, foreign, outer
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.stored import CHUNK
 
 PLAIN = encode_bytes(Recipe((Member(name=b"a", data=b"x" * 3000),)))
 PACKERS: dict[str, Callable[[bytes], bytes]] = {

@@ -6,22 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.archive import wire
-from harness.archive.decode import decode, format_of, normal, parse_records
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import (
-    BLOCK,
-    End,
-    Format,
-    Long,
-    Member,
-    Pax,
-    Raw,
-    Recipe,
-    Record,
-    Slot,
-    SparseBlock,
-)
+from tarbiter.archive import wire
+from tarbiter.archive.decode import decode, format_of, normal, parse_records
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import BLOCK, End, Format, Long, Member, Pax, Raw, Recipe, Record, Slot, SparseBlock
 
 from .recipes import archives, recipes
 

@@ -6,9 +6,9 @@ from io import BytesIO
 import pytest
 from hypothesis import given
 
-from harness.archive import wire
-from harness.archive.encode import encode, encode_bytes, record_bytes
-from harness.archive.recipe import (
+from tarbiter.archive import wire
+from tarbiter.archive.encode import encode, encode_bytes, record_bytes
+from tarbiter.archive.recipe import (
     BLOCK,
     End,
     Long,

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.archive.case import Case
-from harness.archive.expect import Entry, Expect, Reading
-from harness.archive.layers import Layer
-from harness.archive.text import CaseError, dumps, loads
+from tarbiter.archive.case import Case
+from tarbiter.archive.expect import Entry, Expect, Reading
+from tarbiter.archive.layers import Layer
+from tarbiter.archive.text import CaseError, dumps, loads
 
 names = st.binary(min_size=1, max_size=6)
 entries = st.one_of(

@@ -8,13 +8,13 @@ from unittest import mock
 import pytest
 from hypothesis import given
 
-from harness.archive import stored
-from harness.archive.decode import decode, scan
-from harness.archive.encode import encode_bytes, located
-from harness.archive.inspect import ODDITIES, annotate, render
-from harness.archive.recipe import End, Long, Member, Part, Pax, Raw, Recipe, Record
-from harness.archive.stored import Spool, Stored
-from harness.archive.wire import sums
+from tarbiter.archive import stored
+from tarbiter.archive.decode import decode, scan
+from tarbiter.archive.encode import encode_bytes, located
+from tarbiter.archive.inspect import ODDITIES, annotate, render
+from tarbiter.archive.recipe import End, Long, Member, Part, Pax, Raw, Recipe, Record
+from tarbiter.archive.stored import Spool, Stored
+from tarbiter.archive.wire import sums
 
 from .recipes import archives
 

@@ -9,14 +9,14 @@ import zlib
 import msgspec
 import pytest
 
-from harness.archive.case import Case
-from harness.archive.cases import bytes_of
-from harness.archive.compressed import expand, outer
-from harness.archive.decode import decode
-from harness.archive.encode import encode_bytes
-from harness.archive.layers import LAYER_KINDS, PACKED, Layer, layer_of, wrap
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps, loads
+from tarbiter.archive.case import Case
+from tarbiter.archive.cases import bytes_of
+from tarbiter.archive.compressed import expand, outer
+from tarbiter.archive.decode import decode
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.layers import LAYER_KINDS, PACKED, Layer, layer_of, wrap
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps, loads
 
 SMALL = encode_bytes(Recipe((Member(name=b"a", data=b"x"),)))
 LARGE = encode_bytes(Recipe((Member(name=b"a", data=bytes(range(256)) * 1100),)))

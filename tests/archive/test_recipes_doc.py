@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from harness.archive.encode import encode_bytes
-from harness.archive.text import CaseError, dumps, loads
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.text import CaseError, dumps, loads
 
 DOC = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "recipes.md")
 with open(DOC, encoding="utf-8") as _file:

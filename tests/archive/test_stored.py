@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.stored import CHUNK, PREFIX, InputError, Spool, Stored, contains, pieces_of
+from tarbiter.archive.stored import CHUNK, PREFIX, InputError, Spool, Stored, contains, pieces_of
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.archive import escapes
-from harness.archive.case import CWDS, UIDS, Case, Placed, Schedule, World
-from harness.archive.recipe import End, Long, Member, Pax, Raw, Recipe, Record
-from harness.archive.text import CaseError, dump_pieces, dumps, escape, loads, unescape
+from tarbiter.archive import escapes
+from tarbiter.archive.case import CWDS, UIDS, Case, Placed, Schedule, World
+from tarbiter.archive.recipe import End, Long, Member, Pax, Raw, Recipe, Record
+from tarbiter.archive.text import CaseError, dump_pieces, dumps, escape, loads, unescape
 
 from .recipes import recipes
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.archive import wire
-from harness.archive.recipe import BLOCK
+from tarbiter.archive import wire
+from tarbiter.archive.recipe import BLOCK
 
 
 @pytest.mark.parametrize("fields", wire.FORMATS.values(), ids=wire.FORMATS)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.archive.case import Case
-from harness.archive.recipe import Member, Recipe
-from harness.campaign.runs import Asked
-from harness.contest.observation import Job, Node, Observation
-from harness.triage.investigate import Finding
-from harness.triage.target import Target
-from harness.triage.trial import Trial
+from tarbiter.archive.case import Case
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.campaign.runs import Asked
+from tarbiter.contest.observation import Job, Node, Observation
+from tarbiter.triage.investigate import Finding
+from tarbiter.triage.target import Target
+from tarbiter.triage.trial import Trial
 
 ASKED = Asked(seed=7, contestants={"one": "1", "two": "2"}, facets=("names",), environment={"python": "3"})
 CASE = Case(recipe=Recipe(parts=(Member(name=b"a\xff/"),)))

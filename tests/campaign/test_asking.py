@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign.asking import START_S, Asking, everybody, unasked
-from harness.campaign.loop import Bounds, Campaign
-from harness.campaign.memory import Memory
-from harness.campaign.runs import Asked, Run
-from harness.campaign.store import Entry, Store
-from harness.contest.observation import Observation
-from harness.contest.pool import Pool
-from harness.contest.registry import Contestant, Table, available, everyone
-from harness.judge.facets import STRONG
+from tarbiter.campaign.full_field import START_S, Asking, everybody, unasked
+from tarbiter.campaign.known_findings import Memory
+from tarbiter.campaign.loop import Bounds, Campaign
+from tarbiter.campaign.runs import Asked, Run
+from tarbiter.campaign.store import Entry, Store
+from tarbiter.contest.installed.registry import Contestant, Table, available, everyone
+from tarbiter.contest.observation import Observation
+from tarbiter.contest.pool import Pool
+from tarbiter.judge.facets import STRONG
 
 from .findings import ASKED
 from .test_runs import keep
@@ -102,7 +102,7 @@ def test_nothing_is_begun_that_has_no_time(tmp_path: Path, left_s: float | None,
 def test_what_takes_longer_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_s: float, answers: list[bool]
 ) -> None:
-    monkeypatch.setattr("harness.campaign.asking.PATIENCE_S", patience_s)
+    monkeypatch.setattr("tarbiter.campaign.full_field.PATIENCE_S", patience_s)
     times = iter(answers)
 
     def late(_by_s: float) -> bool:
@@ -146,7 +146,7 @@ def test_a_ring_that_was_not_named_is_not_all_that_is_asked(tmp_path: Path) -> N
     (programs / "tar").symlink_to(str(shutil.which("tar")))
     (tmp_path / "home").mkdir()
     environment = {**os.environ, "PATH": str(programs), "HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": ""}
-    command = [sys.executable, "-m", "harness", "fuzz", "--cases", "4", "--seed", "8"]
+    command = [sys.executable, "-m", "tarbiter", "fuzz", "--cases", "4", "--seed", "8"]
     for store, names in (("all", ()), ("named", ("--with", ",".join(NAMES)))):
         where = ("--store", str(tmp_path / store), "-o", str(tmp_path / f"run {store}"))
         done = subprocess.run(

@@ -10,15 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.campaign.carrying import FILE, put, take
-from harness.campaign.learned import Learned
-from harness.campaign.packing import pack
-from harness.campaign.runs import LEARNED, Run
-from harness.campaign.search import Parent, Search
-from harness.campaign.store import StoreError
-from harness.campaign.suspects import Known, Suspect, folded, unfolded
-from harness.generate.recipes import case_at
-from harness.triage.target import Target
+from tarbiter.campaign.carrying import FILE, put, take
+from tarbiter.campaign.checkpoint import Learned
+from tarbiter.campaign.packing import pack
+from tarbiter.campaign.runs import LEARNED, Run
+from tarbiter.campaign.search import Parent, Search
+from tarbiter.campaign.store import StoreError
+from tarbiter.campaign.suspects import Known, Suspect, folded, unfolded
+from tarbiter.generate.recipes import case_at
+from tarbiter.triage.target import Target
 
 from .findings import ASKED
 

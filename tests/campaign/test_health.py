@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from harness.campaign.health import WITNESSES, check
-from harness.contest.observation import Job, Node, Observation
-from harness.contest.pool import Pool
-from harness.contest.registry import available
+from tarbiter.campaign.health import WITNESSES, check
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Job, Node, Observation
+from tarbiter.contest.pool import Pool
 
 
 @pytest.fixture(scope="module")

@@ -12,20 +12,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.archive.case import Case, Placed, World
-from harness.archive.cases import load
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import loads
-from harness.campaign.loop import HANG_COUNTS, HANG_PROBES, PROBES, Bounds, Campaign, counts_for, probes_for
-from harness.campaign.runs import FAULTS, Asked, Fault, Run
-from harness.campaign.suspects import PEEK, Known, Suspect, split
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.generate.recipes import Generated, case_at
-from harness.judge.facets import STRONG
-from harness.triage.explain import causes
-from harness.triage.target import Target
-from harness.triage.trial import job_for, trials
+from tarbiter.archive.case import Case, Placed, World
+from tarbiter.archive.cases import load
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import loads
+from tarbiter.campaign.loop import HANG_COUNTS, HANG_PROBES, PROBES, Bounds, Campaign, counts_for, probes_for
+from tarbiter.campaign.runs import FAULTS, Asked, Fault, Run
+from tarbiter.campaign.suspects import PEEK, Known, Suspect, split
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.pool import Pool
+from tarbiter.generate.recipes import Generated, case_at
+from tarbiter.judge.facets import STRONG
+from tarbiter.triage.causes import causes
+from tarbiter.triage.target import Target
+from tarbiter.triage.trial import job_for, trials
 
 NAMES = ("extractor-compat", "tarfile-fully-trusted")
 ASKED = Asked(seed=1, contestants=dict.fromkeys(NAMES, ""), facets=STRONG, environment={})
@@ -113,11 +113,11 @@ def test_interrupted_and_resumed_it_finds_the_same(pool: Pool, finished: Path, t
 
 KILLED = """
 import os, signal, sys
-from harness.campaign.loop import Bounds, Campaign
-from harness.campaign.runs import Asked, Run
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.judge.facets import STRONG
+from tarbiter.campaign.loop import Bounds, Campaign
+from tarbiter.campaign.runs import Asked, Run
+from tarbiter.contest.pool import Pool
+from tarbiter.contest.installed.registry import available
+from tarbiter.judge.facets import STRONG
 names, cases, at = ("extractor-compat", "tarfile-fully-trusted"), int(sys.argv[2]), int(sys.argv[3])
 asked = Asked(seed=1, contestants=dict.fromkeys(names, ""), facets=STRONG, environment={})
 with Pool(available(names), cells=1) as pool:
@@ -141,11 +141,11 @@ def test_killed_and_resumed_it_finds_the_same(pool: Pool, finished: Path, tmp_pa
 
 FULL = """
 import resource, signal, sys
-from harness.campaign.loop import Bounds, Campaign
-from harness.campaign.runs import Asked, Run, RunError
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.judge.facets import STRONG
+from tarbiter.campaign.loop import Bounds, Campaign
+from tarbiter.campaign.runs import Asked, Run, RunError
+from tarbiter.contest.pool import Pool
+from tarbiter.contest.installed.registry import available
+from tarbiter.judge.facets import STRONG
 names, cases, room = ("extractor-compat", "tarfile-fully-trusted"), int(sys.argv[2]), int(sys.argv[3])
 asked = Asked(seed=1, contestants=dict.fromkeys(names, ""), facets=STRONG, environment={})
 with Pool(available(names), cells=1) as pool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.campaign.novelty import Novelty, coverage, features, key, normalised
-from harness.contest.observation import Job, Listed, Node, Observation, Status
-from harness.judge.facets import STRONG
-from harness.triage.trial import Trial
+from tarbiter.campaign.novelty import Novelty, coverage, features, key, normalised
+from tarbiter.contest.observation import Job, Listed, Node, Observation, Status
+from tarbiter.judge.facets import STRONG
+from tarbiter.triage.trial import Trial
 
 
 def seen(name: str, status: Status = "extracted", *paths: bytes, error: str = "", code: str = "") -> Observation:

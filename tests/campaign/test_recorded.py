@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.campaign.recorded import findings_at, store_at
-from harness.campaign.runs import Kept, Run, RunError, told
-from harness.campaign.store import DATABASE, Store, StoreError
-from harness.cli import main
-from harness.generate.recipes import case_at
-from harness.judge.machine import plain, restored
+from tarbiter.campaign.recorded import findings_at, store_at
+from tarbiter.campaign.runs import Kept, Run, RunError, told
+from tarbiter.campaign.store import DATABASE, Store, StoreError
+from tarbiter.cli import main
+from tarbiter.generate.recipes import case_at
+from tarbiter.judge.machine import plain, restored
 
 from ..report.stores import NASTY, filled
 from .findings import ASKED, finding

@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.archive.case import Case
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import loads
-from harness.campaign.runs import LEARNED, Kept, Run, RunError, State
-from harness.campaign.suspects import Suspect
-from harness.generate.recipes import case_at
-from harness.triage.target import Target
+from tarbiter.archive.case import Case
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import loads
+from tarbiter.campaign.runs import LEARNED, Kept, Run, RunError, State
+from tarbiter.campaign.suspects import Suspect
+from tarbiter.generate.recipes import case_at
+from tarbiter.triage.target import Target
 
 from .findings import ASKED, CASE, finding
 

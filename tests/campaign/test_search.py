@@ -7,15 +7,15 @@ import copy
 import msgspec
 import pytest
 
-from harness.archive.case import Case
-from harness.archive.cases import bare, bytes_of
-from harness.archive.encode import encode_bytes
-from harness.archive.layers import Layer
-from harness.archive.recipe import Member, Recipe
-from harness.campaign import search
-from harness.campaign.packing import pack, unpack
-from harness.campaign.search import POOL, UNIT, WORTH, Parent, Search
-from harness.generate.recipes import Generated, case_at
+from tarbiter.archive.case import Case
+from tarbiter.archive.cases import bare, bytes_of
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.layers import Layer
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.campaign import search
+from tarbiter.campaign.packing import pack, unpack
+from tarbiter.campaign.search import POOL, UNIT, WORTH, Parent, Search
+from tarbiter.generate.recipes import Generated, case_at
 
 
 def generated(name: bytes, index: int = 0, size: int = 0) -> Generated:

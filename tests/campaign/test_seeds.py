@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.archive.case import Case, Schedule
-from harness.archive.cases import InputError, bytes_of
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps
-from harness.campaign.packing import unpack
-from harness.campaign.search import LARGEST, Search
-from harness.campaign.seeds import MOST, gather
-from harness.cli import main
+from tarbiter.archive.case import Case, Schedule
+from tarbiter.archive.cases import InputError, bytes_of
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps
+from tarbiter.campaign.packing import unpack
+from tarbiter.campaign.search import LARGEST, Search
+from tarbiter.campaign.seeds import MOST, gather
+from tarbiter.cli import main
 
 SLASH = Case(id="names/slash", title="A file with a slash", recipe=Recipe(parts=(Member(name=b"odd-one/"),)))
 PLAIN = Case(recipe=Recipe(parts=(Member(name=b"f", data=b"x"),)), schedule=Schedule(chunks=(7,)))

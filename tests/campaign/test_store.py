@@ -16,12 +16,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.archive.text import loads
-from harness.campaign.memory import Memory
-from harness.campaign.runs import Kept, Run
-from harness.campaign.store import MIGRATIONS, Store, StoreError
-from harness.generate.recipes import case_at
-from harness.judge.ledger import Ledger
+from tarbiter.archive.text import loads
+from tarbiter.campaign.known_findings import Memory
+from tarbiter.campaign.runs import Kept, Run
+from tarbiter.campaign.store import MIGRATIONS, Store, StoreError
+from tarbiter.generate.recipes import case_at
+from tarbiter.judge.ledger import Ledger
 
 from .findings import ASKED, CASE, finding
 
@@ -146,10 +146,10 @@ def test_two_writers_at_once(tmp_path: Path, kept: Callable[[bytes], Kept]) -> N
 
 KILLED = """
 import os, signal, sys
-from harness.campaign.store import Store
+from tarbiter.campaign.store import Store
 from tests.campaign.findings import ASKED, finding
-from harness.campaign.runs import Run
-from harness.generate.recipes import case_at
+from tarbiter.campaign.runs import Run
+from tarbiter.generate.recipes import case_at
 run = Run.create(sys.argv[2], ASKED)
 store = Store(sys.argv[1])
 number = store.begin(sys.argv[2], ASKED)

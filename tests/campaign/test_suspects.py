@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.archive.case import Case
-from harness.archive.recipe import Member, Recipe
-from harness.campaign.suspects import PEEK, QUEUE, RECHECK, Known, Suspects, folded, split, splits, unfolded
-from harness.contest.observation import Node, Observation
-from harness.generate.recipes import Generated
-from harness.triage.explain import causes
-from harness.triage.target import Target
+from tarbiter.archive.case import Case
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.campaign.suspects import PEEK, QUEUE, RECHECK, Known, Suspects, folded, split, splits, unfolded
+from tarbiter.contest.observation import Node, Observation
+from tarbiter.generate.recipes import Generated
+from tarbiter.triage.causes import causes
+from tarbiter.triage.target import Target
 
 SYMLINK = Member(kind="symlink", name=b"l", linkname=b"t")
 SIZED = Member(name=b"f", size=5)

@@ -8,18 +8,18 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from harness.archive.case import Case
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import loads
-from harness.campaign.aspects import Aspect, Pair, aspects, of_trial
-from harness.campaign.packing import pack
-from harness.campaign.versus import Change, Left, Parted, Progress, Versus, chain, foremost, grouped, identity
-from harness.contest.observation import Change as Outside
-from harness.contest.observation import Node, Observation, Status
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.generate.recipes import Generated, case_at
-from harness.triage.trial import Trial, job_for, trials
+from tarbiter.archive.case import Case
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import loads
+from tarbiter.campaign.aspects import Aspect, Pair, aspects, of_trial
+from tarbiter.campaign.packing import pack
+from tarbiter.campaign.versus import Change, Left, Parted, Progress, Versus, chain, foremost, grouped, identity
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Change as Outside
+from tarbiter.contest.observation import Node, Observation, Status
+from tarbiter.contest.pool import Pool
+from tarbiter.generate.recipes import Generated, case_at
+from tarbiter.triage.trial import Trial, job_for, trials
 
 from ..contest.hostile import hostile
 
@@ -263,7 +263,7 @@ def test_new_cases_have_their_share_of_the_time(pool: Pool, looking_s: float, or
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is not the point how small a change becomes, it need not become small."""
-    monkeypatch.setattr("harness.campaign.versus.PROBES", 24)
+    monkeypatch.setattr("tarbiter.campaign.versus.PROBES", 24)
 
 
 @pytest.mark.usefixtures("hasty")

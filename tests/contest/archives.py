@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe
 
 PLAIN = encode_bytes(
     Recipe(

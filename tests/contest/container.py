@@ -16,9 +16,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.contest import seccomp
-from harness.contest.sandbox import keep_capabilities
-from harness.contest.seccomp import Code
+from tarbiter.contest.sandbox import seccomp
+from tarbiter.contest.sandbox.namespaces import keep_capabilities
+from tarbiter.contest.sandbox.seccomp import Code
 
 ROOT = Path(__file__).resolve().parents[2]
 UID = 12345
@@ -82,13 +82,14 @@ def run(*arguments: str, uid: int = 0, cwd: Path = ROOT) -> subprocess.Completed
     """Call tarbiter in the container. `uid` 0 is whoever runs the tests."""
     python = sys.executable
     variables = {name: value for name, value in os.environ.items() if name != "TARBITER_CELL"}
+    variables["PYTHONPATH"] = str(ROOT)
     if uid:
         python = plain_python()
         packages = [one for one in sys.path if "-packages" in one]
         variables = {
             "PATH": os.defpath,
             "HOME": "/nonexistent",
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *packages]),
+            "PYTHONPATH": os.pathsep.join([*map(str, (ROOT, ROOT / "harness", ROOT / "extractor")), *packages]),
         }
     variables |= {"PYTHONPYCACHEPREFIX": str(_kept(uid)), "COLUMNS": "200", "PYTHONWARNINGS": "error"}
     command = [python, "-m", "tests.contest.container", *(["--uid", str(uid)] if uid else []), *arguments]
@@ -113,7 +114,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if not namespaces:
         seccomp.install(container(landlock=landlock))
-    os.execv(sys.executable, [sys.executable, "-m", "harness", *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "tarbiter", *arguments])
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from harness.archive.stored import Stored
-from harness.contest.contestants import Order, Outcome
-from harness.contest.observation import Observation
-from harness.contest.protocol import Answer, frames
-from harness.contest.registry import Contestant, Table
+from tarbiter.archive.stored import Stored
+from tarbiter.contest.contestants import Order, Outcome
+from tarbiter.contest.installed.registry import Contestant, Table
+from tarbiter.contest.observation import Observation
+from tarbiter.contest.protocol import Answer, frames
 
 EXPECTED: dict[type[Exception], str] = {OSError: "a test says so"}
 

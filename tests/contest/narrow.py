@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.contest.pool import Limits
+from tarbiter.contest.pool import Limits
 
 from .hostile import TIME_S
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.case import HOLDER, PLACED_MTIME, SECRET_DATA, Placed, World
-from harness.contest.arena import Arena, WorldError
-from harness.contest.observation import Node
-from harness.contest.sandbox import INSIDE_ID
+from tarbiter.archive.case import HOLDER, PLACED_MTIME, SECRET_DATA, Placed, World
+from tarbiter.contest.observation import Node
+from tarbiter.contest.sandbox.arena import Arena, WorldError
+from tarbiter.contest.sandbox.namespaces import INSIDE_ID
 
 PLACED_NS = PLACED_MTIME * 10**9
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 
-from harness.contest import building
+from tarbiter.contest.installed import building
 
 
 def test_what_a_killed_installation_left_is_removed(tmp_path: Path) -> None:

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.case import Schedule
-from harness.contest import cell, doctor
-from harness.contest.observation import Job, Observation
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.contest.sandbox import NAMESPACES
-from harness.contest.watch import Watch
+from tarbiter.archive.case import Schedule
+from tarbiter.contest import doctor
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Job, Observation
+from tarbiter.contest.pool import Pool
+from tarbiter.contest.sandbox.namespaces import NAMESPACES
+from tarbiter.contest.worker import supervisor as cell
+from tarbiter.contest.worker.watch import Watch
 
 from . import hostile as hostile_driver
 from .hostile import hostile
@@ -189,9 +190,11 @@ def doctors_checks() -> tuple[doctor.Check, ...]:
     return doctor.checks()
 
 
+ROOT = Path(__file__).parents[2]
+
 BUSY = """
-from harness.contest.observation import Job
-from harness.contest.pool import Limits, Pool
+from tarbiter.contest.observation import Job
+from tarbiter.contest.pool import Limits, Pool
 from tests.contest.hostile import hostile
 with Pool([hostile("behave"), hostile("loop")], limits=Limits(time_s=600)) as pool:
     pool.run(Job(archive=b"", contestants=("behave",)))
@@ -202,7 +205,9 @@ with Pool([hostile("behave"), hostile("loop")], limits=Limits(time_s=600)) as po
 
 def test_a_busy_cell_goes_with_its_harness() -> None:
     """Nobody in the cell listens while a contestant runs: only the kernel can end it."""
-    child = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    child = subprocess.Popen(
+        [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.fspath(ROOT)}
+    )
     assert child.stdout is not None
     cell = doctor.descendants(int(child.stdout.readline()))
     handles = [os.pidfd_open(pid) for pid in cell]
@@ -220,8 +225,8 @@ def test_a_busy_cell_goes_with_its_harness() -> None:
 def test_it_works_where_the_current_directory_is_gone(tmp_path: Path) -> None:
     program = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from tests.contest.hostile import hostile; from harness.contest.pool import Pool\n"
-        "from harness.contest.observation import Job\n"
+        "from tests.contest.hostile import hostile; from tarbiter.contest.pool import Pool\n"
+        "from tarbiter.contest.observation import Job\n"
         "os.rmdir(os.getcwd())\n"
         "with Pool([hostile('behave')]) as pool:\n"
         "    print(pool.run(Job(archive=b'', contestants=('behave',)))[0].status)\n"
@@ -229,7 +234,7 @@ def test_it_works_where_the_current_directory_is_gone(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", program, os.fspath(Path(__file__).parents[2])],
+        [sys.executable, "-c", program, os.fspath(ROOT)],
         stdout=subprocess.PIPE,
         cwd=folder,
         check=True,

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from harness.archive.case import WHOLE, Placed, Schedule, World
-from harness.contest.contestants import Order
-from harness.contest.listing import OTHER, UNUSED
-from harness.contest.observation import Job, Node, Observation
-from harness.contest.pool import Pool
-from harness.contest.registry import Contestant, everyone
+from tarbiter.archive.case import WHOLE, Placed, Schedule, World
+from tarbiter.contest.contestants import Order
+from tarbiter.contest.installed.registry import Contestant, everyone
+from tarbiter.contest.observation import Job, Node, Observation
+from tarbiter.contest.pool import Pool
+from tarbiter.contest.worker.listing import OTHER, UNUSED
 
 from .archives import ABSOLUTE, CLIMBING, CUT, EMPTY, FAR_TIME, LONG, NOT_TAR, ODD_NAME, PLAIN
 

@@ -12,10 +12,10 @@ from types import ModuleType
 import msgspec
 import pytest
 
-from harness.contest.counters import Counters
-from harness.contest.observation import Job
-from harness.contest.pool import Pool
-from harness.contest.registry import available
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Job
+from tarbiter.contest.pool import Pool
+from tarbiter.contest.worker.counters import Counters
 
 from . import archives
 from . import hostile as hostile_driver

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.case import WHOLE, Placed, Schedule, World
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Long, Member, Recipe
-from harness.contest import command, interpreters, serving
-from harness.contest.cache import DRIVERS
-from harness.contest.observation import Job, Observation
-from harness.contest.pool import Pool
-from harness.contest.registry import OWN, Contestant, everyone, known
+from tarbiter.archive.case import WHOLE, Placed, Schedule, World
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Long, Member, Recipe
+from tarbiter.contest.installed import interpreters
+from tarbiter.contest.installed.cache import DRIVERS
+from tarbiter.contest.installed.registry import OWN, Contestant, everyone, known
+from tarbiter.contest.observation import Job, Observation
+from tarbiter.contest.pool import Pool
+from tarbiter.contest.worker import command, serving
 
 from .archives import CUT, LONG, NOT_TAR, PLAIN
 

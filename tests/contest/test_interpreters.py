@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.contest import interpreters, registry
-from harness.contest.interpreters import Interpreter, ask, named
+from tarbiter.contest.installed import interpreters, registry
+from tarbiter.contest.installed.interpreters import Interpreter, ask, named
 
 
 def fake(version: str, *, filters: bool = True) -> Interpreter:

@@ -17,15 +17,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.archive.case import Case
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Pax, Recipe, Record
-from harness.archive.text import dumps
-from harness.contest import backends, doctor, landlock
-from harness.contest.observation import Job, Observation
-from harness.contest.pool import Pool
-from harness.contest.registry import available
-from harness.contest.sandbox import LANDLOCK, NAMESPACES, Plan, SandboxError
+from tarbiter.archive.case import Case
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Pax, Recipe, Record
+from tarbiter.archive.text import dumps
+from tarbiter.contest import doctor
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Job, Observation
+from tarbiter.contest.pool import Pool
+from tarbiter.contest.sandbox import backends, landlock
+from tarbiter.contest.sandbox.namespaces import LANDLOCK, NAMESPACES, Plan, SandboxError
 
 from . import container
 from .hostile import hostile
@@ -167,8 +168,8 @@ def timeless(seen: Observation) -> object:
 # What is left ---------------------------------------------------------------------------------------------------
 
 BUSY = """
-from harness.contest.observation import Job
-from harness.contest.pool import Limits, Pool
+from tarbiter.contest.observation import Job
+from tarbiter.contest.pool import Limits, Pool
 from tests.contest.hostile import hostile
 with Pool([hostile("behave"), hostile("loop")], limits=Limits(time_s=600), kind="landlock") as pool:
     pool.run(Job(archive=b"", contestants=("behave",)))
@@ -183,7 +184,7 @@ def test_nothing_is_left_of_a_killed_harness(by: signal.Signals) -> None:
         [sys.executable, "-c", BUSY],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        cwd=container.ROOT,
+        env=os.environ | {"PYTHONPATH": os.fspath(container.ROOT)},
         # A shell starts what it puts into the background with SIGINT ignored, and that is inherited.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # there is one thread
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe
-from harness.contest.contestants import listed_size
-from harness.contest.observation import Job
-from harness.contest.pool import Pool
-from harness.contest.registry import available
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.contest.contestants import listed_size
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Job
+from tarbiter.contest.pool import Pool
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.contest.listing import LARGEST, UNUSED, ListingError, of_words, rows, unescaped
-from harness.contest.observation import Job
-from harness.contest.pool import Pool
-from harness.contest.registry import OWN, Contestant, RegistryError, target
+from tarbiter.contest.installed.registry import OWN, Contestant, RegistryError, target
+from tarbiter.contest.observation import Job
+from tarbiter.contest.pool import Pool
+from tarbiter.contest.worker.listing import LARGEST, UNUSED, ListingError, of_words, rows, unescaped
 
 from .archives import PLAIN
 

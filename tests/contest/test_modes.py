@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Recipe
-from harness.contest.observation import Job, Observation
-from harness.contest.pool import Pool
-from harness.contest.registry import Contestant, RegistryError, everyone, known
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.contest.installed.registry import Contestant, RegistryError, everyone, known
+from tarbiter.contest.observation import Job, Observation
+from tarbiter.contest.pool import Pool
 
 from .archives import CLIMBING, PLAIN
 

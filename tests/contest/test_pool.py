@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.contest import doctor
-from harness.contest.observation import Job
-from harness.contest.pool import BATCH, MANY, EndedError, Limits, Pool
-from harness.contest.registry import RegistryError
-from harness.contest.sandbox import SandboxError
-from harness.judge.compare import compare
+from tarbiter.contest import doctor
+from tarbiter.contest.installed.registry import RegistryError
+from tarbiter.contest.observation import Job
+from tarbiter.contest.pool import BATCH, MANY, EndedError, Limits, Pool
+from tarbiter.contest.sandbox.namespaces import SandboxError
+from tarbiter.judge.compare import compare
 
 from .hostile import TIME_S, hostile
 
@@ -144,8 +144,8 @@ def test_nothing_is_left_of_an_interrupted_pool() -> None:
 
 INTERRUPTED = """
 import os, signal, sys, threading, time
-from harness.contest import landlock, processes
-from harness.contest.pool import Pool
+from tarbiter.contest.sandbox import landlock, processes
+from tarbiter.contest.pool import Pool
 from tests.contest.hostile import hostile
 
 # A shell starts what it puts into the background with SIGINT ignored, and that is inherited.
@@ -176,8 +176,7 @@ print(len(children()), [one for one in os.listdir(os.environ["TMPDIR"]) if one.s
 def test_nothing_is_left_when_it_is_interrupted_while_a_cell_starts(kind: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, kind],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": os.fspath(Path(__file__).parents[2]), "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contest.observation import Job, Observation
-from harness.contest.protocol import (
+from tarbiter.contest.observation import Job, Observation
+from tarbiter.contest.protocol import (
     Answer,
     Batch,
     ClosedError,

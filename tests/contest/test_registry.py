@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.archive.case import World
-from harness.contest.observation import Job
-from harness.contest.pool import Limits, Pool
-from harness.contest.registry import Contestant, RegistryError, available, everyone
+from tarbiter.archive.case import World
+from tarbiter.contest.installed.registry import Contestant, RegistryError, available, everyone
+from tarbiter.contest.observation import Job
+from tarbiter.contest.pool import Limits, Pool
 
 from .archives import PLAIN
 from .hostile import TIME_S

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from harness.contest import outside, sandbox
-from harness.contest.sandbox import Plan, SandboxError
+from tarbiter.contest import cell_handle as outside
+from tarbiter.contest.sandbox import namespaces as sandbox
+from tarbiter.contest.sandbox.namespaces import Plan, SandboxError
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,8 +21,8 @@ import ctypes, sys
 libc = ctypes.CDLL(None, use_errno=True)
 if libc.unshare(0x10000000) < 0:  # CLONE_NEWUSER: a user without ids, who may make nothing more
     sys.exit("this test needs user namespaces, like all of the cell")
-from harness.contest.pool import Pool
-from harness.contest.sandbox import SandboxError
+from tarbiter.contest.pool import Pool
+from tarbiter.contest.sandbox.namespaces import SandboxError
 from tests.contest.hostile import hostile
 try:
     Pool([hostile("behave")]).__enter__()
@@ -30,7 +32,14 @@ except SandboxError as error:
 
 
 def test_where_namespaces_are_refused() -> None:
-    done = subprocess.run([sys.executable, "-c", REFUSED], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     step, detail = done.stdout.splitlines()
     assert step == "unshare"
     assert "seccomp" in detail
@@ -68,7 +77,7 @@ def test_an_error_says_step_and_reason() -> None:
 IMPORTED = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])
-import harness.contest.cell
+import tarbiter.contest.worker.supervisor
 print(*sys.modules)
 """
 
@@ -76,10 +85,10 @@ print(*sys.modules)
 def test_a_cell_starts_without_what_only_its_maker_needs() -> None:
     command = [sys.executable, "-I", "-S", "-c", IMPORTED, json.dumps([str(ROOT), *sys.path])]
     imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert "harness.contest.worker" in imported
+    assert "tarbiter.contest.worker.worker" in imported
     makers = {
-        "harness.contest.registry",
-        "harness.contest.landlock",
+        "tarbiter.contest.installed.registry",
+        "tarbiter.contest.sandbox.landlock",
         "importlib.metadata",
         "subprocess",
         "tempfile",

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.case import WHOLE, Schedule, World
-from harness.contest import doctor, serving
-from harness.contest.listing import UNUSED
-from harness.contest.observation import Job, Observation
-from harness.contest.pool import Limits, Pool
-from harness.contest.registry import Contestant, Table
+from tarbiter.archive.case import WHOLE, Schedule, World
+from tarbiter.contest import doctor
+from tarbiter.contest.installed.registry import Contestant, Table
+from tarbiter.contest.observation import Job, Observation
+from tarbiter.contest.pool import Limits, Pool
+from tarbiter.contest.worker import serving
+from tarbiter.contest.worker.listing import UNUSED
 
 from .hostile import TIME_S, hostile
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import harness.contest.snapshot as snapshot_module
-from harness.contest.observation import HOLES, LONGEST, SMALL, Node
-from harness.contest.snapshot import EARLIEST, LATEST, WHOLE, digest_of, snapshot
+import tarbiter.contest.sandbox.snapshot as snapshot_module
+from tarbiter.contest.observation import HOLES, LONGEST, SMALL, Node
+from tarbiter.contest.sandbox.snapshot import EARLIEST, LATEST, WHOLE, digest_of, snapshot
 
 WHEN = 1_000_000_000_000_000_007
 Make = Callable[[], None]

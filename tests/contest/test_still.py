@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness.contest.still import BUSY, cpu_ns, out_of_time
+from tarbiter.contest.worker.idle import BUSY, cpu_ns, out_of_time
 
 
 @pytest.mark.parametrize(

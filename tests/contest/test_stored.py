@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.case import WHOLE, Schedule
-from harness.archive.stored import CHUNK, Spool, Stored
-from harness.contest.observation import Job, Observation
-from harness.contest.pool import Limits, Pool
-from harness.contest.registry import Contestant, Table
+from tarbiter.archive.case import WHOLE, Schedule
+from tarbiter.archive.stored import CHUNK, Spool, Stored
+from tarbiter.contest.installed.registry import Contestant, Table
+from tarbiter.contest.observation import Job, Observation
+from tarbiter.contest.pool import Limits, Pool
 
 from .hostile import hostile
 from .test_serving import serving_one

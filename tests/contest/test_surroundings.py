@@ -10,12 +10,13 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from harness.archive.case import CWDS, Cwd, Uid, World
-from harness.contest import doctor, landlock
-from harness.contest.observation import Job, Observation
-from harness.contest.pool import NO_ROOT, Limits, Pool
-from harness.contest.registry import Contestant
-from harness.contest.sandbox import LANDLOCK, NAMESPACES, SandboxError
+from tarbiter.archive.case import CWDS, Cwd, Uid, World
+from tarbiter.contest import doctor
+from tarbiter.contest.installed.registry import Contestant
+from tarbiter.contest.observation import Job, Observation
+from tarbiter.contest.pool import NO_ROOT, Limits, Pool
+from tarbiter.contest.sandbox import landlock
+from tarbiter.contest.sandbox.namespaces import LANDLOCK, NAMESPACES, SandboxError
 
 from .hostile import TIME_S, hostile
 from .test_serving import serving_one

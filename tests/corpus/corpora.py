@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.archive.case import Case
-from harness.archive.expect import Entry, Expect
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps
+from tarbiter.archive.case import Case
+from tarbiter.archive.expect import Entry, Expect
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps
 
 ROOT = str(Path(__file__).resolve().parents[2] / "corpus")
 """The corpus itself."""

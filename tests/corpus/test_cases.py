@@ -8,13 +8,13 @@ from collections import Counter
 
 import pytest
 
-from harness.archive.expect import REFUSE
-from harness.contest.pool import Pool
-from harness.contest.registry import available, known
-from harness.corpus import shelf
-from harness.corpus.checking import run
-from harness.corpus.results import Made, baseline, in_words, parted
-from harness.corpus.shelf import Shelved
+from tarbiter.archive.expect import REFUSE
+from tarbiter.contest.installed.registry import available, known
+from tarbiter.contest.pool import Pool
+from tarbiter.corpus import shelf
+from tarbiter.corpus.checking import run
+from tarbiter.corpus.results import Made, baseline, in_words, parted
+from tarbiter.corpus.shelf import Shelved
 
 from .corpora import ROOT
 

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from harness.archive.expect import NEVER
-from harness.archive.text import dumps, loads
+from tarbiter.archive.expect import NEVER
+from tarbiter.archive.text import dumps, loads
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "corpus.md").read_text()
 EXAMPLES = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)

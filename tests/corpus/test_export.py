@@ -16,12 +16,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from harness.archive.case import Case, Placed, Schedule, World
-from harness.archive.expect import NEVER, Entry, Expect, Reading
-from harness.archive.layers import Layer
-from harness.cli import main
-from harness.corpus import export, shelf
-from harness.corpus.shelf import Shelved
+from tarbiter.archive.case import Case, Placed, Schedule, World
+from tarbiter.archive.expect import NEVER, Entry, Expect, Reading
+from tarbiter.archive.layers import Layer
+from tarbiter.cli import main
+from tarbiter.corpus import export, shelf
+from tarbiter.corpus.shelf import Shelved
 
 from .corpora import ROOT, make
 
@@ -94,7 +94,7 @@ def test_the_same_corpus_gives_the_same_files(tmp_path: Path) -> None:
         words = [
             sys.executable,
             "-m",
-            "harness",
+            "tarbiter",
             "corpus",
             "export",
             str(tmp_path / name),

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from harness.archive.case import Case
-from harness.archive.expect import Entry, Expect, Reading
-from harness.archive.text import dumps
-from harness.cli import main
-from harness.corpus import lint, shelf
+from tarbiter.archive.case import Case
+from tarbiter.archive.expect import Entry, Expect, Reading
+from tarbiter.archive.text import dumps
+from tarbiter.cli import main
+from tarbiter.corpus import lint, shelf
 
 from .corpora import ROOT, case, make
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.archive.case import Case, World
-from harness.archive.cases import InputError
-from harness.contest.observation import Change, Node, Observation
-from harness.corpus.checking import digest
-from harness.corpus.results import (
+from tarbiter.archive.case import Case, World
+from tarbiter.archive.cases import InputError
+from tarbiter.contest.observation import Change, Node, Observation
+from tarbiter.corpus.checking import digest
+from tarbiter.corpus.results import (
     LINES,
     Made,
     Results,
@@ -24,8 +24,8 @@ from harness.corpus.results import (
     seen,
     tree_lines,
 )
-from harness.corpus.shelf import Shelved
-from harness.judge.conformance import Verdict
+from tarbiter.corpus.shelf import Shelved
+from tarbiter.judge.conformance import Verdict
 
 OLD = Made(archive="00", status="extracted", mark="pass", reading="must", tree=("file a 0 bytes",))
 

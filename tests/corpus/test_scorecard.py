@@ -13,15 +13,15 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.archive.case import Case
-from harness.archive.expect import Entry, Expect, Reading
-from harness.archive.recipe import Member, Pax, Recipe, Record
-from harness.archive.text import dumps
-from harness.cli import main
-from harness.corpus.results import Made, Results, save
-from harness.corpus.scorecard import card, score
-from harness.corpus.shelf import shelve
-from harness.corpus.site import ROWS, pairs, render, site
+from tarbiter.archive.case import Case
+from tarbiter.archive.expect import Entry, Expect, Reading
+from tarbiter.archive.recipe import Member, Pax, Recipe, Record
+from tarbiter.archive.text import dumps
+from tarbiter.cli import main
+from tarbiter.corpus.results import Made, Results, save
+from tarbiter.corpus.scorecard import card, score
+from tarbiter.corpus.shelf import shelve
+from tarbiter.corpus.site import ROWS, pairs, render, site
 from tests.report.test_browser import BROWSER, DESK, MEASURE, PHONE, browse
 
 NASTY = b"<script>document.title='ran'</script>\xff\n"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.cases import InputError
-from harness.archive.text import CaseError
-from harness.corpus import shelf
+from tarbiter.archive.cases import InputError
+from tarbiter.archive.text import CaseError
+from tarbiter.corpus import shelf
 
 from .corpora import ROOT
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.archive.case import Case
-from harness.archive.recipe import Part
-from harness.generate.draft import Draft, ordinary
-from harness.generate.features import FEATURES, apply
+from tarbiter.archive.case import Case
+from tarbiter.archive.recipe import Part
+from tarbiter.generate.draft import Draft, ordinary
+from tarbiter.generate.features import FEATURES, apply
 
 ORDINARY: tuple[Part, ...] = (
     ordinary("dir", b"dir", 0),

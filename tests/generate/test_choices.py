@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.archive.encode import encode_bytes
-from harness.generate.choices import ByteChoices, below, chance, pick, seeded, sums, weighted
-from harness.generate.recipes import build
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.generate.choices import ByteChoices, below, chance, pick, seeded, sums, weighted
+from tarbiter.generate.recipes import build
 
 
 class Only:

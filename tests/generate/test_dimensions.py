@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.generate.choices import seeded
-from harness.generate.dimensions import DIMENSIONS, OUTSIDE, Reach, count
-from harness.generate.features import FEATURES
-from harness.generate.recipes import Applied, build
+from tarbiter.generate.choices import seeded
+from tarbiter.generate.dimensions import DIMENSIONS, OUTSIDE, Reach, count
+from tarbiter.generate.features import FEATURES
+from tarbiter.generate.recipes import Applied, build
 
 CASES = 6000
 LEAST = 10

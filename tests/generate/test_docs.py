@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import main
-from harness.generate import features, mutators
-from harness.generate.features import FEATURES
+from tarbiter.cli import main
+from tarbiter.generate import features, mutators
+from tarbiter.generate.features import FEATURES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "generators.md").read_text()
 
@@ -22,8 +22,8 @@ def first_column(heading: str) -> set[str]:
 
 
 def test_the_modules_of_the_tables_are_those_that_there_are() -> None:
-    assert first_column("| module of `harness/generate/features`") == set(features.MODULES)
-    assert first_column("| module of `harness/generate/mutators`") == set(mutators.MODULES)
+    assert first_column("| module of `harness/tarbiter/generate/features`") == set(features.MODULES)
+    assert first_column("| module of `harness/tarbiter/generate/mutators`") == set(mutators.MODULES)
 
 
 @pytest.mark.parametrize("line", re.findall(r"^    (tarbiter [^\n]*?)(?:  |$)", PAGE, flags=re.MULTILINE))

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.archive.cases import bytes_of
-from harness.archive.decode import decode, normal
-from harness.archive.encode import encode_bytes
-from harness.archive.text import dumps, loads
-from harness.generate import features
-from harness.generate.draft import Draft
-from harness.generate.features import FEATURES, apply
-from harness.generate.recipes import case_at
+from tarbiter.archive.cases import bytes_of
+from tarbiter.archive.decode import decode, normal
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.text import dumps, loads
+from tarbiter.generate import features
+from tarbiter.generate.draft import Draft
+from tarbiter.generate.features import FEATURES, apply
+from tarbiter.generate.recipes import case_at
 
 from .drafts import PLAIN, applied, settings
 

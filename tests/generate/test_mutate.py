@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.archive.case import Case, Schedule, World
-from harness.archive.cases import load
-from harness.archive.decode import decode
-from harness.archive.encode import encode_bytes
-from harness.archive.layers import Layer
-from harness.archive.recipe import End, Member, Raw, Recipe
-from harness.archive.text import dumps, loads
-from harness.contest.arena import Arena
-from harness.generate import mutators
-from harness.generate.choices import ByteChoices, seeded
-from harness.generate.mutate import mutant, mutate
-from harness.generate.mutators import MUTATORS, Work
-from harness.generate.recipes import Generated, case_at
-from harness.generate.strategies import cases
+from tarbiter.archive.case import Case, Schedule, World
+from tarbiter.archive.cases import load
+from tarbiter.archive.decode import decode
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.layers import Layer
+from tarbiter.archive.recipe import End, Member, Raw, Recipe
+from tarbiter.archive.text import dumps, loads
+from tarbiter.contest.sandbox.arena import Arena
+from tarbiter.generate import mutators
+from tarbiter.generate.choices import ByteChoices, seeded
+from tarbiter.generate.mutate import mutant, mutate
+from tarbiter.generate.mutators import MUTATORS, Work
+from tarbiter.generate.recipes import Generated, case_at
+from tarbiter.generate.strategies import cases
 
 from .drafts import PLAIN
 

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.archive.cases import bytes_of
-from harness.archive.decode import decode
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Long, Member, Pax
-from harness.archive.text import dumps
-from harness.contest.observation import Job
-from harness.contest.pool import Limits, Pool
-from harness.contest.registry import available
-from harness.generate.choices import seeded
-from harness.generate.features import FEATURES
-from harness.generate.recipes import SWARM, Selection, build, case_at, case_from, cases, large
+from tarbiter.archive.cases import bytes_of
+from tarbiter.archive.decode import decode
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Long, Member, Pax
+from tarbiter.archive.text import dumps
+from tarbiter.contest.installed.registry import available
+from tarbiter.contest.observation import Job
+from tarbiter.contest.pool import Limits, Pool
+from tarbiter.generate.choices import seeded
+from tarbiter.generate.features import FEATURES
+from tarbiter.generate.recipes import SWARM, Selection, build, case_at, case_from, cases, large
 
 GOLDEN = {0: "61567c808ac46849f07243f7", 7: "f13ca6920613fdc8341276e5", 2**40: "f664e819ee51bb0557c72a39"}
 """BLAKE2b of the texts and archives of the first 200 cases of a seed. A change of any feature changes them: then

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
-from harness.archive.case import Case
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Member, Pax, Recipe
-from harness.generate.features import FEATURES
-from harness.generate.strategies import applications, bent, cases, members, recipes, trees
+from tarbiter.archive.case import Case
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Member, Pax, Recipe
+from tarbiter.generate.features import FEATURES
+from tarbiter.generate.strategies import applications, bent, cases, members, recipes, trees
 
 QUIET = settings(database=None, max_examples=5000, derandomize=True, deadline=None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.contest.observation import Node, Observation
+from tarbiter.contest.observation import Node, Observation
 
 
 def file(path: bytes, data: bytes = b"x", **more: Any) -> Node:

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from harness.contest.observation import Observation, Status
-from harness.judge.answered import LIMITED, NO_ANSWER, Tally, absence, count, remedy, tallies, uncompared, verdict
-from harness.judge.compare import compare
+from tarbiter.contest.observation import Observation, Status
+from tarbiter.judge.answered import LIMITED, NO_ANSWER, Tally, absence, count, remedy, tallies, uncompared, verdict
+from tarbiter.judge.compare import compare
 
 
 def seen(contestant: str, status: Status, error: str = "", kind: str = "") -> Observation:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contest.observation import Change, Observation
-from harness.judge.compare import LIMIT, compare, label
-from harness.judge.facets import FACETS
+from tarbiter.contest.observation import Change, Observation
+from tarbiter.judge.compare import LIMIT, compare, label
+from tarbiter.judge.facets import FACETS
 
 from .observations import ended, extracted, file, folder
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from harness.archive.case import Case, Schedule
-from harness.archive.expect import NEVER, Entry, Expect, Reading
-from harness.contest.observation import Change, Listed, Node, Observation
-from harness.judge.conformance import LIMIT, MUST, verdict
+from tarbiter.archive.case import Case, Schedule
+from tarbiter.archive.expect import NEVER, Entry, Expect, Reading
+from tarbiter.contest.observation import Change, Listed, Node, Observation
+from tarbiter.judge.conformance import LIMIT, MUST, verdict
 
 from .observations import ended, extracted, file, folder, symlink
 

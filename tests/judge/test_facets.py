@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contest.observation import Change, Listed, Node, Observation
-from harness.judge.facets import FACETS, STRONG, WEAK, Difference, clean, differences, project
+from tarbiter.contest.observation import Change, Listed, Node, Observation
+from tarbiter.judge.facets import FACETS, STRONG, WEAK, Difference, clean, differences, project
 
 from .observations import ended, extracted, file, folder, symlink
 

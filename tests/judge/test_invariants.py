@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.archive.case import Placed, World
-from harness.contest.observation import Change, Listed, Observation
-from harness.judge.invariants import INVARIANTS, PROMISES, RANKS, arrival, broken_by
+from tarbiter.archive.case import Placed, World
+from tarbiter.contest.observation import Change, Listed, Observation
+from tarbiter.judge.invariants import INVARIANTS, PROMISES, RANKS, arrival, broken_by
 
 from .observations import ended, extracted, file, folder, symlink
 

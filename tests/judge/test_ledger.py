@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.judge.ledger import Ledger, LedgerError, dump
-from harness.triage.clauses import clauses
+from tarbiter.judge.ledger import Ledger, LedgerError, dump
+from tarbiter.triage.clauses import clauses
 
 ENTRY = """
 [[accepted]]

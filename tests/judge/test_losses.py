@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.archive.case import Placed, World
-from harness.contest.contestants import WARNINGS
-from harness.contest.observation import Listed, Node, Observation
-from harness.judge.invariants import no_silent_loss
-from harness.judge.losses import MISSING, OTHER_SIZE, OTHER_TYPE, follow, losses
+from tarbiter.archive.case import Placed, World
+from tarbiter.contest.contestants import WARNINGS
+from tarbiter.contest.observation import Listed, Node, Observation
+from tarbiter.judge.invariants import no_silent_loss
+from tarbiter.judge.losses import MISSING, OTHER_SIZE, OTHER_TYPE, follow, losses
 
 from .observations import ended, extracted, file, folder, symlink
 

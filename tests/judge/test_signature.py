@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from harness.contest.observation import Change, Observation
-from harness.judge.compare import compare
-from harness.judge.signature import Signature, of_cause
+from tarbiter.contest.observation import Change, Observation
+from tarbiter.judge.compare import compare
+from tarbiter.judge.signature import Signature, of_cause
 
 from .observations import ended, extracted, file
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.judge.wording import reasons, said, telling
+from tarbiter.judge.wording import reasons, said, telling
 
 from .observations import ended, extracted
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import msgspec
 
-from harness.archive.case import Case
-from harness.archive.recipe import Member, Recipe
-from harness.archive.text import dumps
-from harness.campaign.runs import Asked, Kept, Run
-from harness.campaign.store import Store
-from harness.contest.observation import Job, Node, Observation
-from harness.generate.recipes import case_at
-from harness.triage.investigate import Finding
-from harness.triage.target import Target
-from harness.triage.trial import Trial
+from tarbiter.archive.case import Case
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.text import dumps
+from tarbiter.campaign.runs import Asked, Kept, Run
+from tarbiter.campaign.store import Store
+from tarbiter.contest.observation import Job, Node, Observation
+from tarbiter.generate.recipes import case_at
+from tarbiter.triage.investigate import Finding
+from tarbiter.triage.target import Target
+from tarbiter.triage.trial import Trial
 
 NASTY = b"<script>alert(1)</script>&\"'`|*_[x](y) @octocat #1 \x1b[31m\x00\xff\xe2\x80\xae\n]]>"
 """Markup of every page that is drawn, control characters, what is not UTF-8, and what turns text around."""

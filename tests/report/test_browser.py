@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.archive.case import Case
-from harness.archive.recipe import Long, Member, Pax, Recipe, Record
-from harness.archive.text import dumps
-from harness.cli import main
+from tarbiter.archive.case import Case
+from tarbiter.archive.recipe import Long, Member, Pax, Recipe, Record
+from tarbiter.archive.text import dumps
+from tarbiter.cli import main
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)

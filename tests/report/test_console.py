@@ -7,12 +7,12 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.archive.encode import located
-from harness.archive.recipe import Member, Recipe
-from harness.contest.observation import Observation
-from harness.judge.compare import compare
-from harness.report.console import SHOWN, name, verdict
-from harness.triage.locate import Index
+from tarbiter.archive.encode import located
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.contest.observation import Observation
+from tarbiter.judge.compare import compare
+from tarbiter.report.console import SHOWN, name, verdict
+from tarbiter.triage.locate import Index
 
 from ..judge.observations import ended, extracted, file, folder
 

@@ -14,11 +14,11 @@ import pytest
 from junitparser import Failure, JUnitXml, Skipped
 from markdown_it import MarkdownIt
 
-from harness.report.junit import junit
-from harness.report.markdown import LIMIT, block, code, issue, summary, title
-from harness.report.record import Report
-from harness.report.sarif import FINGERPRINT, sarif
-from harness.report.sources import gather
+from tarbiter.report.junit import junit
+from tarbiter.report.markdown import LIMIT, block, code, issue, summary, title
+from tarbiter.report.record import Report
+from tarbiter.report.sarif import FINGERPRINT, sarif
+from tarbiter.report.sources import gather
 
 from .stores import NASTY, empty, filled
 

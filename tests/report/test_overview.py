@@ -12,12 +12,12 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from harness.archive.encode import encode
-from harness.archive.recipe import Member, Raw, Recipe
-from harness.report.comparison import anatomy
-from harness.report.overview import HEAT, HEIGHT, SECTIONS, WIDTH, heat, overview, plot
-from harness.report.record import Point, Report
-from harness.report.sources import gather
+from tarbiter.archive.encode import encode
+from tarbiter.archive.recipe import Member, Raw, Recipe
+from tarbiter.report.comparison import anatomy
+from tarbiter.report.overview import HEAT, HEIGHT, SECTIONS, WIDTH, heat, overview, plot
+from tarbiter.report.record import Point, Report
+from tarbiter.report.sources import gather
 
 from .stores import NASTY, empty, filled
 from .test_browser import BROWSER, DESK, MEASURE, PHONE, browse, picture

@@ -7,15 +7,15 @@ from html.parser import HTMLParser
 
 import pytest
 
-from harness.archive.case import Case
-from harness.archive.decode import decode
-from harness.archive.encode import encode_bytes
-from harness.archive.recipe import Long, Member, Pax, Recipe, Record
-from harness.contest.observation import Change, Node, Observation
-from harness.judge.compare import compare
-from harness.judge.facets import FACETS
-from harness.report import comparison
-from harness.report.comparison import LEAVES
+from tarbiter.archive.case import Case
+from tarbiter.archive.decode import decode
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.recipe import Long, Member, Pax, Recipe, Record
+from tarbiter.contest.observation import Change, Node, Observation
+from tarbiter.judge.compare import compare
+from tarbiter.judge.facets import FACETS
+from tarbiter.report import comparison
+from tarbiter.report.comparison import LEAVES
 
 from ..judge.observations import ended, extracted, file, folder, symlink
 

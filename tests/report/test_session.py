@@ -18,7 +18,7 @@ import pytest
 PROGRAM = [
     sys.executable,
     "-m",
-    "harness",
+    "tarbiter",
     "fuzz",
     "--seed",
     "1",

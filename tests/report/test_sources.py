@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.campaign.runs import RunError
-from harness.judge.ledger import Entry, Ledger
-from harness.report.record import Row
-from harness.report.sources import gather
+from tarbiter.campaign.runs import RunError
+from tarbiter.judge.ledger import Entry, Ledger
+from tarbiter.report.record import Row
+from tarbiter.report.sources import gather
 
 from .stores import empty, filled
 

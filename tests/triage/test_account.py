@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.contest.observation import Change, Job, Listed, Observation
-from harness.triage.account import account
-from harness.triage.causal import Cause
-from harness.triage.target import Target
-from harness.triage.trial import Trial
+from tarbiter.contest.observation import Change, Job, Listed, Observation
+from tarbiter.triage.causal import Cause
+from tarbiter.triage.explanation import account
+from tarbiter.triage.target import Target
+from tarbiter.triage.trial import Trial
 
 from ..judge.observations import ended, extracted, file, folder, symlink
 

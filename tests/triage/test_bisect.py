@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.triage.bisect import bisect
+from tarbiter.triage.bisect import bisect
 
 VERSIONS = tuple(f"1.{number}" for number in range(16))
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from harness.archive.case import Case, Placed, World
-from harness.archive.layers import Layer
-from harness.archive.recipe import End, Long, Member, Part, Pax, Raw, Recipe, Record
-from harness.archive.text import loads
-from harness.triage.causal import LOOKS, Cause, heed, tell, variants
-from harness.triage.explain import causes
+from tarbiter.archive.case import Case, Placed, World
+from tarbiter.archive.layers import Layer
+from tarbiter.archive.recipe import End, Long, Member, Part, Pax, Raw, Recipe, Record
+from tarbiter.archive.text import loads
+from tarbiter.triage.causal import LOOKS, Cause, heed, tell, variants
+from tarbiter.triage.causes import causes
 
 from ..judge.observations import ended, extracted, file
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.generate.recipes import cases
-from harness.triage.clauses import _TABLE, clauses
-from harness.triage.explain import causes
+from tarbiter.generate.recipes import cases
+from tarbiter.triage.causes import causes
+from tarbiter.triage.clauses import _TABLE, clauses
 
 
 @pytest.mark.parametrize(

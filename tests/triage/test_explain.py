@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.archive.case import Case, Placed, Schedule, World
-from harness.archive.recipe import End, Long, Member, Part, Pax, Raw, Recipe, Record
-from harness.triage.explain import causes, like, shape
+from tarbiter.archive.case import Case, Placed, Schedule, World
+from tarbiter.archive.recipe import End, Long, Member, Part, Pax, Raw, Recipe, Record
+from tarbiter.triage.causes import causes, like, shape
 
 
 @pytest.mark.parametrize(

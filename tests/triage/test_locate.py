@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.archive.encode import located
-from harness.archive.recipe import Long, Member, Pax, Recipe, Record
-from harness.triage.locate import Index
+from tarbiter.archive.encode import located
+from tarbiter.archive.recipe import Long, Member, Pax, Recipe, Record
+from tarbiter.triage.locate import Index
 
 RECIPE = Recipe(
     parts=(

@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
-from harness.archive.case import Case, Placed, Schedule, World
-from harness.archive.cases import bytes_of
-from harness.archive.layers import Layer
-from harness.archive.recipe import Long, Member, Part, Pax, Recipe, Record
-from harness.triage.minimise import Budget, Minimised, NotInterestingError, minimise, weight
-from harness.triage.passes import PASSES
+from tarbiter.archive.case import Case, Placed, Schedule, World
+from tarbiter.archive.cases import bytes_of
+from tarbiter.archive.layers import Layer
+from tarbiter.archive.recipe import Long, Member, Part, Pax, Recipe, Record
+from tarbiter.triage.minimise import Budget, Minimised, NotInterestingError, minimise, weight
+from tarbiter.triage.passes import PASSES
 
 
 def case(*parts: Part, end: int = 2, **more: object) -> Case:
@@ -228,7 +228,7 @@ def test_a_budget_bounds_what_is_weighed_and_not_run() -> None:
 
 def test_what_is_heavy_counts_for_more_and_fewer_are_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight cases of 20,000 members at a time took 700 MB, and sixty probes of them a quarter of an hour."""
-    monkeypatch.setattr("harness.triage.minimise.HEAVY", 10_240)
+    monkeypatch.setattr("tarbiter.triage.minimise.HEAVY", 10_240)
     together: list[tuple[int, int]] = []
 
     def heavy(one: Case) -> int:

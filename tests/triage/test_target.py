@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.archive.stored import in_memory
-from harness.contest.observation import Change, Job, Observation
-from harness.triage.target import Target, targets
-from harness.triage.trial import Trial
+from tarbiter.archive.stored import in_memory
+from tarbiter.contest.observation import Change, Job, Observation
+from tarbiter.triage.target import Target, targets
+from tarbiter.triage.trial import Trial
 
 from ..judge.observations import ended, extracted, file
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 
-from harness.archive.case import Case, Schedule, World
-from harness.archive.encode import encode_bytes
-from harness.archive.layers import Layer
-from harness.archive.recipe import Member, Recipe
-from harness.archive.stored import in_memory
-from harness.triage.explain import causes
-from harness.triage.trial import job_for
+from tarbiter.archive.case import Case, Schedule, World
+from tarbiter.archive.encode import encode_bytes
+from tarbiter.archive.layers import Layer
+from tarbiter.archive.recipe import Member, Recipe
+from tarbiter.archive.stored import in_memory
+from tarbiter.triage.causes import causes
+from tarbiter.triage.trial import job_for
 
 
 def test_a_job_has_everything_that_the_case_has() -> None:

@@ -1,0 +1,1 @@
+"""The command `tarbiter triage`: one module for each group of its verbs."""
