@@ -88,7 +88,7 @@ def test_the_same_program_twice_differs_in_nothing(tmp_path: Path) -> None:
 
 
 def test_programs_that_differ_are_told_apart_by_an_ordinary_archive(tmp_path: Path) -> None:
-    done = run(unpacks(tmp_path, "old", "a"), unpacks(tmp_path, "new", "b"), "--cases", "30")
+    done = run(unpacks(tmp_path, "old", "a"), unpacks(tmp_path, "new", "b"), "--cases", "12")
     assert done.exit_code == 1, done.output
     assert "an ordinary archive" in done.output
     assert "part in names" in done.output

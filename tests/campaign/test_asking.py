@@ -146,7 +146,7 @@ def test_a_ring_that_was_not_named_is_not_all_that_is_asked(tmp_path: Path) -> N
     (programs / "tar").symlink_to(str(shutil.which("tar")))
     (tmp_path / "home").mkdir()
     environment = {**os.environ, "PATH": str(programs), "HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": ""}
-    command = [sys.executable, "-m", "tarbiter", "fuzz", "--cases", "4", "--seed", "8"]
+    command = [sys.executable, "-m", "tarbiter", "fuzz", "--cases", "4", "--seed", "1"]
     for store, names in (("all", ()), ("named", ("--with", ",".join(NAMES)))):
         where = ("--store", str(tmp_path / store), "-o", str(tmp_path / f"run {store}"))
         done = subprocess.run(
