@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, NoReturn
 
+from .errors import UserError
+
 COULD_NOT_RUN, INTERRUPTED = 2, 130
 
 EXHAUSTED = {
@@ -37,23 +39,25 @@ _TEXTS = {os.strerror(number): number for number in EXHAUSTED} | {
 """The same, where all that is left of an error is its text: of threads, of libraries that are loaded, of a cell."""
 
 
-class StreamError(Exception):
-    """A standard stream that cannot be read or written: `stream`, what is wrong, what to do.
+class StreamError(UserError):
+    """A standard stream that cannot be read or written: `where`, what is wrong, what to do.
 
     No OSError: click ends with 1 for a broken pipe.
     """
 
     def __init__(self, stream: str, detail: str) -> None:
         super().__init__(stream, detail)
-        self.stream, self.detail, self.told = stream, detail, False
+        self.told = False
 
     def __str__(self) -> str:
-        return f"{self.stream} {self.detail}"
+        return f"{self.where} {self.detail}"
 
 
 @contextmanager
 def verdicts_kept(*expected: type[Exception]) -> Iterator[None]:
-    """Within, what nobody expected ends the program with 2 and words, and Ctrl-C with 130.
+    """Within, an error ends the program with 2 and words, and Ctrl-C with 130.
+
+    A UserError is one line; anything else is a bug, and keeps its traceback.
 
     By itself Python ends with 1 for the one, and click for both, and 1 is how we say "something differs":
     `make fuzz` would take a campaign that broke down for one with findings. What was printed must have arrived when
@@ -92,7 +96,7 @@ def lacking(text: str) -> str:
 
 
 def _end(error: Exception) -> NoReturn:
-    words = str(error) if isinstance(error, StreamError) else exhausted(error)
+    words = str(error) if isinstance(error, UserError) else exhausted(error)
     if isinstance(error, BrokenPipeError):
         # Where standard output is not ours (`Output`): Python would complain once more when it flushes at its end.
         with suppress(OSError):

@@ -23,6 +23,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 
+from .errors import UserError
+
 _PART = re.compile(r"\.tarbiter-[0-9a-f]{16}\.part")
 _LINKS = 40
 """Symbolic links that are followed, as in Linux."""
@@ -39,15 +41,12 @@ _HINTS = {
 }
 
 
-class FileError(Exception):
-    """A file that cannot be written: `path`, what is wrong and what to do, and the system's `reason` alone."""
+class FileError(UserError):
+    """A file that cannot be written: `where`, what is wrong and what to do, and the system's `reason` alone."""
 
     def __init__(self, path: str, detail: str, reason: str = "") -> None:
-        super().__init__(path, detail, reason)
-        self.path, self.detail, self.reason = path, detail, reason or detail
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.detail}"
+        super().__init__(path, detail)
+        self.reason = reason or detail
 
 
 def write(path: str, data: bytes | str, *, parents: bool = False) -> None:

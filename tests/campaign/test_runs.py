@@ -199,7 +199,7 @@ def test_what_cannot_be_used_is_said(
     prepare(tmp_path / "run")
     with pytest.raises(RunError, match=says) as caught:
         act(str(tmp_path / "run"))
-    assert caught.value.path.startswith(str(tmp_path / "run"))
+    assert caught.value.where.startswith(str(tmp_path / "run"))
 
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:

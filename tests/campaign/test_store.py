@@ -313,7 +313,7 @@ def test_a_store_that_cannot_be_used_is_told(tmp_path: Path, prepare: Callable[[
     prepare(tmp_path / "store")
     with pytest.raises(StoreError, match=says) as caught:
         Store(str(tmp_path / "store"))
-    assert caught.value.path == str(tmp_path / "store")
+    assert caught.value.where == str(tmp_path / "store")
 
 
 def fill(store: Store, number: int, kept: Callable[[bytes], Kept]) -> None:

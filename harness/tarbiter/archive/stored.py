@@ -16,6 +16,8 @@ from typing import BinaryIO, TypeAlias
 
 import msgspec
 
+from ..errors import UserError
+
 LARGE = 4 << 20
 """Bytes up to which an archive is kept in memory; a larger one stays in a file."""
 
@@ -35,15 +37,8 @@ NAME = "archive.tar"
 """What every file in a spool is called: some contestants go by the end of a name."""
 
 
-class InputError(Exception):
-    """An input that cannot be used: `path`, what is wrong with it, and what to do."""
-
-    def __init__(self, path: str, detail: str) -> None:
-        super().__init__(path, detail)
-        self.path, self.detail = path, detail
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.detail}"
+class InputError(UserError):
+    """An input that cannot be used: `where`, what is wrong with it, and what to do."""
 
 
 class Stored(msgspec.Struct, frozen=True):

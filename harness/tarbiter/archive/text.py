@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from ..errors import UserError
 from . import expecting
 from .case import CWDS, UIDS, Case, Placed, Schedule, World
 from .encode import check
@@ -51,12 +52,12 @@ _PLAIN = ("kind", "format")
 """Fields of a part whose strings are words, not bytes."""
 
 
-class CaseError(Exception):
+class CaseError(UserError):
     """A text that is no case: `filename`, `line` (1 is the first, 0 unknown), `where` in it, and what is wrong."""
 
     def __init__(self, filename: str, line: int, where: str, detail: str) -> None:
-        super().__init__(filename, line, where, detail)
-        self.filename, self.line, self.where, self.detail = filename, line, where, detail
+        super().__init__(where, detail)
+        self.filename, self.line = filename, line
 
     def __str__(self) -> str:
         line = f":{self.line}" if self.line else ""

@@ -26,6 +26,7 @@ import msgspec
 from ..archive.text import dumps
 from ..contest.observation import Observation
 from ..contest.replay import Called, command
+from ..errors import UserError
 from ..files import FileError, sweep, write
 from ..generate.recipes import Generated
 from ..judge.answered import Tally
@@ -49,15 +50,8 @@ AGAIN = f"remove {LEARNED} to begin again at the first case; the findings stay"
 """What to do about a state that cannot be read."""
 
 
-class RunError(Exception):
-    """A run directory that cannot be used: `path`, what is wrong, what to do."""
-
-    def __init__(self, path: str, detail: str) -> None:
-        super().__init__(path, detail)
-        self.path, self.detail = path, detail
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.detail}"
+class RunError(UserError):
+    """A run directory that cannot be used: `where`, what is wrong, what to do."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

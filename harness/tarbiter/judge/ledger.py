@@ -25,19 +25,13 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from ..errors import UserError
 from .invariants import RANKS
 from .signature import DISAGREEMENT
 
 
-class LedgerError(Exception):
-    """A ledger that cannot be used: `path`, which entry, what is wrong, what was expected."""
-
-    def __init__(self, path: str, detail: str) -> None:
-        super().__init__(path, detail)
-        self.path, self.detail = path, detail
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.detail}"
+class LedgerError(UserError):
+    """A ledger that cannot be used: `where`, which entry, what is wrong, what was expected."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from ..archive.case import Case
-from ..archive.cases import InputError
-from ..archive.text import CaseError, dumps
+from ..archive.text import dumps
 from ..campaign.health import Unfit, baseline
 from ..contest.installed.registry import Contestant, RegistryError, available, target
 from ..contest.pool import Pool
@@ -22,9 +21,8 @@ from ..contest.replay import Called
 from ..contest.sandbox.namespaces import SandboxError
 from ..corpus.checking import Row, check, choose, name_of, place
 from ..corpus.shelf import Shelved
+from ..errors import UserError
 from ..report.console import plain
-
-EXPECTED = (InputError, CaseError, RegistryError, SandboxError)
 
 ANSWER = "tarbiter"
 """The user property of a test's report that has the contestant and what became of it, one of the three below."""
@@ -54,7 +52,7 @@ def made(session: pytest.Session) -> Iterator[pytest.Item]:
         contestants = _contestants(config)
         corpus = place(config.getoption("--tarbiter-corpus"))
         shelved = choose(corpus, config.getoption("--tarbiter-cases"))
-    except EXPECTED as error:
+    except UserError as error:
         raise pytest.UsageError(f"tarbiter: {error}") from error
     root = config.getoption("--tarbiter-results") or os.path.join(corpus, "results")
     folder = Cases.from_parent(session, name="tarbiter", nodeid="tarbiter")
@@ -186,7 +184,7 @@ class CaseItem(pytest.Item):
             return "\n".join(explain(self.shelved, error.row, replay))
         if isinstance(error, BaselineError):
             return f"tarbiter: nothing is judged: {error}"
-        if isinstance(error, EXPECTED):
+        if isinstance(error, UserError):
             return f"tarbiter: {error}"
         return super().repr_failure(excinfo, style)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from ...errors import UserError
 from .cache import DRIVERS, RECORD, Installed, home, record, root
 from .table import Build, Contestant
 
@@ -38,15 +39,8 @@ TAIL = 30
 """Lines of a failed tool's output that are told."""
 
 
-class BuildError(Exception):
-    """A contestant that could not be built: `name`, and what went wrong with what to do about it."""
-
-    def __init__(self, name: str, detail: str) -> None:
-        super().__init__(name, detail)
-        self.name, self.detail = name, detail
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.detail}"
+class BuildError(UserError):
+    """A contestant that could not be built: `where`, and what went wrong with what to do about it."""
 
 
 Say = Callable[[str], None]

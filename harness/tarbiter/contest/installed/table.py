@@ -18,6 +18,7 @@ import msgspec
 from ...archive.compressed import outer
 from ...archive.recipe import BLOCK
 from ...archive.stored import Archive, Stored, pieces_of
+from ...errors import UserError
 
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "drivers")
 """The directory of the drivers' sources."""
@@ -48,15 +49,8 @@ def _is_header(block: bytes) -> bool:
     return sum(block) - sum(block[CHKSUM:TYPEFLAG]) + 8 * ord(" ") == int(said, 8)
 
 
-class RegistryError(Exception):
+class RegistryError(UserError):
     """A contestant that cannot be used, or a table that is none: `where` (file or name) and what is wrong."""
-
-    def __init__(self, where: str, detail: str) -> None:
-        super().__init__(where, detail)
-        self.where, self.detail = where, detail
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.detail}"
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from ...errors import UserError
 from ...exit_codes import lacking
 
 NAMESPACES, LANDLOCK = "namespaces", "landlock"
@@ -59,7 +60,7 @@ _AMBIENT_RAISE, _AMBIENT_CLEAR_ALL = 2, 4
 _LAST_CAPABILITY = 63
 
 
-class SandboxError(Exception):
+class SandboxError(UserError):
     """No sandbox can be set up: `step` is what failed, `detail` why and what may help. Nothing has run.
 
     `refused`: the system does not give what this kind of sandbox is made of; another kind may be had.
@@ -67,7 +68,7 @@ class SandboxError(Exception):
 
     def __init__(self, step: str, detail: str, *, refused: bool = False) -> None:
         super().__init__(step, detail)
-        self.step, self.detail, self.refused = step, detail, refused
+        self.step, self.refused = step, refused
 
     def __str__(self) -> str:
         words = f"no sandbox, so nothing was run: {self.step}: {self.detail}"
