@@ -129,7 +129,8 @@ def made(tmp_path: Path, program: str, *arguments: str) -> subprocess.CompletedP
     (venv / "bin" / "tarbiter").chmod(0o755)
     (venv / ".installed").touch()
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("pyproject.toml", "requirements.lock"):
+    (tmp_path / "extractor").mkdir()
+    for name in ("pyproject.toml", "extractor/pyproject.toml", "requirements.lock"):
         (tmp_path / name).touch()
     (venv / ".installed").touch()
     command = ["make", "nightly", f"VENV={venv}", *arguments]
