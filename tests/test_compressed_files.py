@@ -20,9 +20,7 @@ from tarbiter.contest.installed.registry import Table, everyone
 
 PLAIN = encode_bytes(Recipe((Member(name=b"hello", data=b"x" * 3000),)))
 OURS = ("--with", "extractor-compat,extractor-strict,tarfile-fully-trusted")
-OWN = (
-    "#!{python}\nimport sys, tarfile\ntarfile.open(sys.argv[1], {mode!r}).extractall(sys.argv[2], filter='data')\n"
-)
+OWN = "#!{python}\nimport sys, tarfile\ntarfile.open(sys.argv[1], {mode!r}).extractall(sys.argv[2])\n"
 HERE = {one.name for one in everyone() if not one.missing}
 
 

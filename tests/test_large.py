@@ -22,7 +22,7 @@ RECIPE = Recipe((Member(name=b"large", data=bytes(range(256)) * (LARGE // 256)),
 DROPS = """
 import sys, tarfile
 with tarfile.open(sys.argv[1]) as archive:
-    archive.extractall(sys.argv[2], members=[one for one in archive if one.name != "small"], filter="data")
+    archive.extractall(sys.argv[2], members=[one for one in archive if one.name != "small"])
 """
 
 
@@ -56,7 +56,7 @@ def drops(tmp_path: Path) -> str:
 
 def test_compare(large: Path, drops: str, place: Path) -> None:
     # All of its own: whoever is not named is not asked.
-    same = run("compare", "--with", "extractor-compat,tarfile-data", large)
+    same = run("compare", "--with", "extractor-compat,tarfile-fully-trusted", large)
     assert (same.exit_code, same.stdout) == (0, f"{large}: all 2 agree: extracted\n")
     parted = run(
         "compare", "--with", "extractor-compat", "--target", drops, "--html", place.parent / "x.html", large
@@ -71,10 +71,10 @@ def test_compare(large: Path, drops: str, place: Path) -> None:
 
 
 def test_a_limit_of_the_cell_is_told_with_how_to_raise_it(large: Path) -> None:
-    names = ("--with", "extractor-compat,tarfile-data")
+    names = ("--with", "extractor-compat,tarfile-fully-trusted")
     low = run("compare", *names, "--disk", "3M", large)
     assert "4 runs went over" not in low.stderr  # each contestant is one row, however often it was run
-    assert "2 runs went over a limit of the cell (extractor-compat, tarfile-data): --disk 6G" in low.stderr
+    assert "2 runs went over a limit of the cell (extractor-compat, tarfile-fully-trusted): --disk 6G" in low.stderr
     assert run("compare", *names, "--disk", "16M", "--memory", "1G", large).exit_code == 0
 
 

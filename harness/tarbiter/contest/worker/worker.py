@@ -206,16 +206,22 @@ class Worker:
 
     # -- one contestant, one archive -------------------------------------------------------------------------------
 
+    def _put_archive(self, job: Job) -> None:
+        if not self._put:
+            self.arena.put_archive(job.archive)
+            self._put = True
+
     def _observe(
         self, job: Job, contestant: Contestant, number: int, place: int, limit_s: float, *, alone: bool
     ) -> Observation:
         table = contestant.table
         self.watch.set(time.monotonic() + AROUND_S, number, place, around=True)
         try:
+            if isinstance(job.archive, Stored):
+                self._put_archive(job)  # first: a contestant before this one may have made it unreadable
             lacking = table.lacking(job.archive)
-            if not lacking and (not table.driver or isinstance(job.archive, Stored)) and not self._put:
-                self.arena.put_archive(job.archive)
-                self._put = True
+            if not lacking and not table.driver:
+                self._put_archive(job)
         except (OSError, MemoryError) as error:
             self.spent = True
             outcome = Outcome(error=f"the archive cannot be put into the cell: {error}", error_class="harness")
