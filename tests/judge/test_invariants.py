@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tarbiter.archive.case import Placed, World
 from tarbiter.contest.observation import Change, Listed, Observation
-from tarbiter.judge.invariants import INVARIANTS, PROMISES, RANKS, arrival, broken_by
+from tarbiter.judge.invariants import (
+    INVARIANTS,
+    NO_INVARIANT,
+    PROMISES,
+    RANKS,
+    arrival,
+    broken_by,
+    invariant_of,
+)
 
 from .observations import ended, extracted, file, folder, symlink
 
@@ -161,6 +172,19 @@ def test_arrival_does_not_matter() -> None:
 
 
 def test_every_invariant_has_a_row_that_breaks_it() -> None:
-    assert {str(row.values[0]) for row in BROKEN} == {invariant.name for invariant in INVARIANTS}
+    assert {str(row.values[0]) for row in BROKEN} == {one.name for one in INVARIANTS if one.check is not None}
     assert set(PROMISES) == set(RANKS)
-    assert sorted(RANKS.values()) == list(range(1, 8))
+    assert [one.rank for one in INVARIANTS] == list(range(1, 8))
+    assert all((one.check is None) != (one.check_runs is None) for one in INVARIANTS)
+    assert NO_INVARIANT.rank > max(RANKS.values())
+
+
+def test_an_unknown_name_is_no_invariant() -> None:
+    assert [invariant_of(one.name) for one in INVARIANTS] == list(INVARIANTS)
+    assert invariant_of("of-another-release") is NO_INVARIANT
+
+
+def test_the_documented_table_is_the_table() -> None:
+    text = (Path(__file__).parents[2] / "docs/judge.md").read_text()
+    rows = re.findall(r"^\| (\d) \| ([a-z-]+) \| (.*) \|$", text, re.MULTILINE)
+    assert rows == [(str(one.rank), one.name, one.promise) for one in INVARIANTS]

@@ -24,7 +24,7 @@ from ..contest.worker.listing import UNUSED
 from ..generate.recipes import Generated
 from ..judge.answered import Tally, count
 from ..judge.compare import compare
-from ..judge.invariants import NO_SILENT_LOSS
+from ..judge.invariants import invariant_of
 from ..triage.investigate import Finding, investigate
 from ..triage.minimise import Budget
 from ..triage.target import Target, targets
@@ -259,7 +259,7 @@ class Campaign:
             for (generated, _), (job, seen) in zip(asked, answers, strict=True):
                 done += 1
                 divergence = compare(seen, world=job.world, facets=(), weak=False)
-                lost = tuple(one for one in divergence.broken if one.invariant == NO_SILENT_LOSS)
+                lost = tuple(one for one in divergence.broken if invariant_of(one.invariant).needs_listing)
                 if lost:
                     self.suspects.offer(generated, targets(msgspec.structs.replace(divergence, broken=lost), seen))
                 # Some drivers have a library that does not list: they are asked once.

@@ -18,6 +18,7 @@ from ..contest.observation import Observation
 from ..generate.recipes import Generated
 from ..judge.compare import NOT_COMPARED
 from ..judge.facets import STRONG, differences
+from ..judge.invariants import invariant_of
 from ..triage.causal import relieved
 from ..triage.causes import causes
 from ..triage.target import Target
@@ -31,9 +32,6 @@ PEEK = 32
 
 QUEUE = 512
 """Suspects that wait at most; the least grave are left out beyond that, and counted."""
-
-SINGLE = ("contained", "alive", "arrival", "no-silent-loss")
-"""Invariants that one contestant breaks by itself."""
 
 Split = tuple[str, str, str]
 """Facet, and two contestants in order of their names (the first one empty where one is enough)."""
@@ -120,7 +118,7 @@ def _with(one: W, packed: bytes) -> W:
 
 def split(target: Target) -> Split:
     """Who parts in what, as far as a target says it."""
-    if target.invariant in SINGLE:
+    if invariant_of(target.invariant).single:
         return f"{target.invariant} {target.facet}", "", target.contestant
     one, other = sorted((target.contestant, target.against))
     return target.facet.partition(":")[0], one, other

@@ -14,7 +14,7 @@ from ..archive.case import World
 from ..contest.observation import Observation
 from .answered import NO_ANSWER, uncompared
 from .facets import FACETS, STRONG, WEAK, Difference, Rule, differences, project
-from .invariants import RANKS, Broken, arrival, broken_by
+from .invariants import RANKS, Broken, broken_between, broken_by
 from .signature import Signature, signature
 
 
@@ -130,8 +130,7 @@ def compare(
                 found += differences(facet, parts[0][0], members[0])[:LIMIT]
         names = tuple(o.contestant for o in members)
         groups.append(Group(label(index), members[0].status, names, tuple(found)))
-    late = [arrival(one, other) for one, other in zip(whole, observations, strict=True)] if whole else []
-    broken = (*broken_by(heard, world or World()), *(one for one in late if one is not None))
+    broken = (*broken_by(heard, world or World()), *(broken_between(whole, observations) if whole else ()))
     broken = tuple(sorted(broken, key=lambda one: RANKS[one.invariant]))
     parted = len(groups) > 1 or bool(broken)
     why = uncompared(observations)

@@ -1,13 +1,15 @@
 """The invariants: what every tar extractor owes its users, checked over the observations of one archive.
 
-They stand in order of gravity. A finding is named after the gravest invariant that it breaks; a mere
-disagreement (a time, a mode, one of two refuses) breaks none.
+`INVARIANTS` lists them in order of gravity. A finding is named after the gravest invariant that it breaks; a
+difference that breaks none (a time, a mode, one of two refuses) is a `DISAGREEMENT`. All that the rest of the
+harness has to know about an invariant is a field of `Invariant`: a new one is one more entry here, and one more row
+in docs/judge.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -18,9 +20,6 @@ from .losses import MISSING, OTHER_SIZE, OTHER_TYPE, losses
 
 STRICT = "extractor-strict"
 COMPAT = "extractor-compat"
-
-NO_SILENT_LOSS = "no-silent-loss"
-"""The one invariant that takes a listing: who has not been asked for one has not been looked at."""
 
 MEANING = ("names", "types", "content", "links")
 """The facets that make up what an archive means."""
@@ -40,16 +39,43 @@ class Broken(msgspec.Struct, frozen=True, omit_defaults=True):
     paths: tuple[bytes, ...] = ()
 
 
-class Invariant(msgspec.Struct, frozen=True):
-    """A promise with its number (1 is the gravest), its words, and the check that sees it broken."""
+Observations: TypeAlias = Sequence[Observation]
+Check: TypeAlias = Callable[[Observations, World], Iterator[Broken]]
+"""Finds where the observations of one archive, extracted in one world, break an invariant."""
+RunsCheck: TypeAlias = Callable[[Observation, Observation], "Broken | None"]
+"""Compares one contestant's run on the whole archive with its run on the same bytes arriving in pieces."""
+
+
+class Invariant(msgspec.Struct, frozen=True, kw_only=True):
+    """One invariant: its rank, its words, how it is checked, and how a finding of it is treated."""
 
     rank: int
+    """1 is the gravest."""
     name: str
     promise: str
-    check: Callable[[Sequence[Observation], World], Iterator[Broken]]
+    """What is promised, in one sentence."""
+    level: Literal["error", "warning", "note"]
+    """How a report grades a finding (the levels of SARIF)."""
+    sentence: str
+    """How a finding is told; a format string over `it`, the fields of `triage.explanation.Words`."""
+    check: Check | None = None
+    check_runs: RunsCheck | None = None
+    """Set instead of `check` where an invariant compares two runs of one contestant."""
+    single: bool = False
+    """True: one contestant breaks it without a second one to compare with. False: it takes a pair."""
+    names_only_breakers: bool = False
+    """True: the pattern of a divergence names only the contestants that broke it. One escape is then one finding,
+    whatever the other contestants do with the archive."""
+    keeps_reasons: bool = False
+    """True: while a finding is minimised, the contestant must go on failing for the reason that it first stated."""
+    needs_listing: bool = False
+    """True: it is checked only for contestants that list the archive."""
+    facet_order: tuple[str, ...] = ()
+    """Its facets, the gravest first, where `Broken.facets` is in another order. A target has the gravest one."""
 
-
-Observations: TypeAlias = Sequence[Observation]
+    def gravest(self, facets: Sequence[str]) -> str:
+        """The facet that a target is about, of those of one `Broken`."""
+        return min(facets, key=self.facet_order.index) if self.facet_order else facets[0]
 
 
 def _name(path: bytes | None) -> str:
@@ -148,7 +174,7 @@ def no_silent_loss(observations: Observations, world: World) -> Iterator[Broken]
         if lost:
             order = (MISSING, OTHER_TYPE, OTHER_SIZE)
             yield Broken(
-                NO_SILENT_LOSS,
+                "no-silent-loss",
                 (observation.contestant,),
                 evidence="; ".join(f"{_name(loss.path)}: {loss.words}" for loss in lost[:4]),
                 facets=tuple(facet for facet in order if any(loss.facet == facet for loss in lost)),
@@ -190,27 +216,6 @@ def own_word(observations: Observations, world: World) -> Iterator[Broken]:
             )
 
 
-INVARIANTS: tuple[Invariant, ...] = (
-    Invariant(1, "contained", "No contestant touches anything outside its destination.", contained),
-    Invariant(2, "alive", "No contestant crashes, hangs or runs over its limits.", alive),
-    Invariant(
-        3, "one-tree", "An archive that strict mode accepts has one meaning for all who accept it.", one_tree
-    ),
-    Invariant(
-        4, "no-smuggling", "Two contestants that report success leave the same names and contents.", no_smuggling
-    ),
-    Invariant(6, NO_SILENT_LOSS, "Extracted means that every listed member is in the tree.", no_silent_loss),
-    Invariant(7, "own-word", "Our extractor's report is complete, and strict is a subset of compat.", own_word),
-)
-"""In order of gravity. Number 5, arrival, needs two observations of one contestant: see `arrival`."""
-
-ARRIVAL = "arrival"
-RANKS: dict[str, int] = {invariant.name: invariant.rank for invariant in INVARIANTS} | {ARRIVAL: 5}
-PROMISES: dict[str, str] = {invariant.name: invariant.promise for invariant in INVARIANTS} | {
-    ARRIVAL: "However the bytes arrive, and whenever it runs, one contestant makes one tree of one archive."
-}
-
-
 def arrival(whole: Observation, other: Observation) -> Broken | None:
     """What differs between two runs of one contestant on one archive, whose bytes arrived in two ways."""
     if {whole.status, other.status} & {"unavailable", "flaky", "harness-fault"}:
@@ -221,9 +226,118 @@ def arrival(whole: Observation, other: Observation) -> Broken | None:
         facets, evidence = ("status", *facets), f"{whole.status} / {other.status}"
     if not facets:
         return None
-    return Broken(ARRIVAL, (other.contestant,), evidence=evidence, facets=facets, paths=paths)
+    return Broken("arrival", (other.contestant,), evidence=evidence, facets=facets, paths=paths)
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        rank=1,
+        name="contained",
+        promise="No contestant touches anything outside its destination.",
+        level="error",
+        sentence="{it.who} {it.outside}, outside its destination",
+        check=contained,
+        single=True,
+        names_only_breakers=True,
+        facet_order=("content", "created", "removed", "links", "type", "leaked", "mode", "owner", "mtime"),
+    ),
+    Invariant(
+        rank=2,
+        name="alive",
+        promise="No contestant crashes, hangs or runs over its limits.",
+        level="error",
+        sentence="{it.ended}",
+        check=alive,
+        single=True,
+        names_only_breakers=True,
+        keeps_reasons=True,
+    ),
+    Invariant(
+        rank=3,
+        name="one-tree",
+        promise="An archive that strict mode accepts has one meaning for all who accept it.",
+        level="error",
+        sentence="strict mode finds one meaning in the archive and {it.not_strict} another: {it.parted}",
+        check=one_tree,
+    ),
+    Invariant(
+        rank=4,
+        name="no-smuggling",
+        promise="Two contestants that report success leave the same names and contents.",
+        level="error",
+        sentence="two contestants report success and leave different trees: {it.parted}",
+        check=no_smuggling,
+    ),
+    Invariant(
+        rank=5,
+        name="arrival",
+        promise="However the bytes arrive, and whenever it runs, one contestant makes one tree of one archive.",
+        level="error",
+        sentence="the same bytes are two archives: {it.parted_by_arrival}",
+        check_runs=arrival,
+        single=True,
+    ),
+    Invariant(
+        rank=6,
+        name="no-silent-loss",
+        promise="Extracted means that every listed member is in the tree.",
+        level="warning",
+        sentence="{it.who} reports success and lists {it.path}, which is not in its tree",
+        check=no_silent_loss,
+        single=True,
+        needs_listing=True,
+    ),
+    Invariant(
+        rank=7,
+        name="own-word",
+        promise="Our extractor's report is complete, and strict is a subset of compat.",
+        level="warning",
+        sentence="our extractor breaks its word: {it.evidence}",
+        check=own_word,
+    ),
+)
+"""In order of gravity."""
+
+NO_INVARIANT = Invariant(
+    rank=9,
+    name="disagreement",
+    promise="Contestants part, and break no invariant.",
+    level="note",
+    sentence="no promise is broken, but {it.parted_at_all}",
+)
+"""What a divergence that breaks no invariant is reported as. It ranks below all of them and checks nothing."""
+
+DISAGREEMENT = NO_INVARIANT.name
+
+_BY_NAME = {invariant.name: invariant for invariant in INVARIANTS}
+RANKS: dict[str, int] = {invariant.name: invariant.rank for invariant in INVARIANTS}
+PROMISES: dict[str, str] = {invariant.name: invariant.promise for invariant in INVARIANTS}
+
+
+def invariant_of(name: str) -> Invariant:
+    """The invariant of this name. `NO_INVARIANT` for a disagreement, and for a name that is not known."""
+    return _BY_NAME.get(name, NO_INVARIANT)
 
 
 def broken_by(observations: Observations, world: World) -> tuple[Broken, ...]:
     """Every invariant that these observations of one archive break in this world, the gravest first."""
-    return tuple(broken for invariant in INVARIANTS for broken in invariant.check(observations, world))
+    return tuple(
+        broken
+        for invariant in INVARIANTS
+        if invariant.check is not None
+        for broken in invariant.check(observations, world)
+    )
+
+
+def broken_between(whole: Observations, pieces: Observations) -> tuple[Broken, ...]:
+    """Every invariant that two runs of each contestant break, the gravest first.
+
+    `whole` and `pieces` have the same contestants in the same order: the archive arrived whole, and in pieces.
+    """
+    return tuple(
+        broken
+        for invariant in INVARIANTS
+        if invariant.check_runs is not None
+        for pair in zip(whole, pieces, strict=True)
+        if (broken := invariant.check_runs(*pair)) is not None
+    )

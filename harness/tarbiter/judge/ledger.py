@@ -26,8 +26,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from ..errors import UserError
-from .invariants import RANKS
-from .signature import DISAGREEMENT
+from .invariants import DISAGREEMENT, RANKS
 
 
 class LedgerError(UserError):

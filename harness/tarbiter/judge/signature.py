@@ -20,12 +20,7 @@ import msgspec
 
 from ..contest.observation import Observation
 from .facets import differences, has_tree, project
-from .invariants import RANKS, Broken
-
-DISAGREEMENT = "disagreement"
-"""What a divergence that breaks no invariant is called; it ranks below all invariants."""
-
-DISAGREEMENT_RANK = 9
+from .invariants import DISAGREEMENT, Broken, invariant_of
 
 
 class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -96,22 +91,18 @@ def _hash(*words: str) -> str:
 def signature(observations: Sequence[Observation], broken: Sequence[Broken], facets: Sequence[str]) -> Signature:
     """The pattern of observations that part in `facets` or break invariants.
 
-    A broken `contained` or `alive` is a matter of the one who broke it: who else differs is left out, so that one
-    escape is one finding whatever the others make of the archive.
+    Where the gravest invariant names only those who broke it (`Invariant.names_only_breakers`), who else differs is
+    left out, so that one escape is one finding whatever the others make of the archive.
     """
-    worst = min(broken, key=lambda one: RANKS[one.invariant], default=None)
-    if worst is not None and RANKS[worst.invariant] <= RANKS["alive"]:
-        same = [one for one in broken if one.invariant == worst.invariant]
-        split = tuple(
-            sorted(
-                {f"{worst.invariant}: {name} {'+'.join(one.facets)}" for one in same for name in one.contestants}
-            )
-        )
+    worst = min(broken, key=lambda one: invariant_of(one.invariant).rank, default=None)
+    name = worst.invariant if worst is not None else DISAGREEMENT
+    invariant = invariant_of(name)
+    if invariant.names_only_breakers:
+        same = [one for one in broken if one.invariant == name]
+        split = tuple(sorted({f"{name}: {who} {'+'.join(one.facets)}" for one in same for who in one.contestants}))
     else:
         split = tuple(text for text in (_split(facet, observations) for facet in facets) if text)
-    name = worst.invariant if worst is not None else DISAGREEMENT
-    rank = RANKS[worst.invariant] if worst is not None else DISAGREEMENT_RANK
-    return Signature(_hash(name, *split), name, rank, split)
+    return Signature(_hash(name, *split), name, invariant.rank, split)
 
 
 def of_cause(
@@ -123,5 +114,5 @@ def of_cause(
     """
     about = sorted(set(families))
     owner = about if len(about) == 1 else []
-    rank = RANKS.get(invariant, DISAGREEMENT_RANK)
+    rank = invariant_of(invariant).rank
     return Signature(_hash(invariant, facet, *owner, *cause), invariant, rank, pattern.split, tuple(cause))

@@ -13,8 +13,7 @@ import msgspec
 
 from ..campaign.runs import Kept, told
 from ..generate.recipes import cases
-from ..judge.invariants import PROMISES, RANKS
-from ..judge.signature import DISAGREEMENT, DISAGREEMENT_RANK
+from ..judge.invariants import INVARIANTS, NO_INVARIANT, invariant_of
 from ..triage.explanation import Account
 
 FORMAT = 1
@@ -25,8 +24,6 @@ SAMPLE = 1000
 
 POINTS = 200
 """Points of the rate that are kept at most."""
-
-NO_PROMISE = "Contestants part, and break no invariant."
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +133,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def promise(self) -> str:
         """The promise that is broken, in one sentence."""
-        return PROMISES.get(self.invariant, NO_PROMISE)
+        return invariant_of(self.invariant).promise
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -304,15 +301,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def invariant_rows(rows: Sequence[Row]) -> tuple[InvariantRow, ...]:
     """Findings by broken invariant, every invariant in order of gravity, also those that nobody broke."""
-    ranks = {**RANKS, DISAGREEMENT: DISAGREEMENT_RANK}
     found = []
-    for name in sorted(ranks, key=ranks.__getitem__):
-        mine = [row for row in rows if row.finding.invariant == name]
+    for invariant in (*INVARIANTS, NO_INVARIANT):
+        mine = [row for row in rows if row.finding.invariant == invariant.name]
         found.append(
             InvariantRow(
-                invariant=name,
-                rank=ranks[name],
-                promise=PROMISES.get(name, NO_PROMISE),
+                invariant=invariant.name,
+                rank=invariant.rank,
+                promise=invariant.promise,
                 news=sum(row.news for row in mine),
                 open=sum(row.open for row in mine),
                 total=len(mine),

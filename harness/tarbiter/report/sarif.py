@@ -7,19 +7,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from ..judge.invariants import invariant_of
 from ..judge.machine import Plain
 from .console import plain
 from .record import Report, Row
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "tarbiterSignature/v1"
-
-_LEVELS = ("error", "error", "error", "error", "error", "warning", "warning")
-"""By rank of the invariant, 1 first; what breaks none is a note."""
-
-
-def _level(rank: int) -> str:
-    return _LEVELS[rank - 1] if rank <= len(_LEVELS) else "note"
 
 
 def _uri(path: str) -> str:
@@ -39,7 +33,7 @@ def _result(row: Row, rules: list[str]) -> dict[str, Plain]:
     result: dict[str, Plain] = {
         "ruleId": told.invariant,
         "ruleIndex": rules.index(told.invariant),
-        "level": _level(told.rank),
+        "level": invariant_of(told.invariant).level,
         "kind": "fail",
         "message": {"text": "\n".join(map(plain, lines))},
         "baselineState": "new" if row.fresh else "unchanged",
@@ -88,7 +82,7 @@ def sarif(report: Report) -> bytes:
                             {
                                 "id": row.invariant,
                                 "shortDescription": {"text": row.promise},
-                                "defaultConfiguration": {"level": _level(row.rank)},
+                                "defaultConfiguration": {"level": invariant_of(row.invariant).level},
                             }
                             for row in report.invariants
                         ],

@@ -12,7 +12,7 @@ import msgspec
 from ..contest.observation import Observation
 from ..judge.compare import Divergence
 from ..judge.facets import Difference, differences
-from ..judge.invariants import STRICT, Broken
+from ..judge.invariants import STRICT, Broken, invariant_of
 from .causal import Cause, Verdict
 from .clauses import Clause, clauses
 from .target import Target
@@ -191,47 +191,63 @@ def _breaks(target: Target, divergence: Divergence) -> Broken | None:
     )
 
 
-def _core(
-    target: Target,
-    divergence: Divergence,
-    observations: Sequence[Observation],
-    whole: Sequence[Observation],
-) -> str:
-    """The sentence without what it takes."""
-    who, against = target.contestant, target.against
-    seen = _seen(who, observations)
-    broken = _breaks(target, divergence)
-    evidence = broken.evidence if broken is not None else ""
-    match target.invariant:
-        case "contained":
-            changes = seen.escapes if seen is not None else ()
-            change = next((one for one in changes if one.what == target.facet), None)
-            what = _OUTSIDE[target.facet].format(path=_path(change.path if change else b"something"))
-            return f"{who} {what}, outside its destination"
-        case "alive":
-            said = f" ({seen.error_class})" if seen is not None and seen.error_class else ""
-            same = [one.contestant for one in observations if one.status == target.facet] or [who]
-            return f"{_verb(same, *_ENDS[target.facet])}{said}"
-        case "arrival":
-            names = f"{who} when it arrives whole", f"{who} when it arrives in pieces"
-            said = _between(target.facet, _seen(who, whole), seen, names) or evidence
-            return f"the same bytes are two archives: {said}"
-        case "no-silent-loss":
-            paths = broken.paths if broken is not None else ()
-            lost = _path(paths[0]) if paths else "a member"
-            return f"{who} reports success and lists {lost}, which is not in its tree"
-        case "own-word":
-            return f"our extractor breaks its word: {evidence}"
-        case _:
-            parted = _between(target.facet, seen, _seen(against, observations), (who, against)) or evidence
-    match target.invariant:
-        case "one-tree":
-            other = who if against == STRICT else against
-            return f"strict mode finds one meaning in the archive and {other} another: {parted}"
-        case "no-smuggling":
-            return f"two contestants report success and leave different trees: {parted}"
-        case _:
-            return f"no promise is broken, but {parted or 'contestants part'}"
+class Words:
+    """The fields that `Invariant.sentence` can use. Each is worked out only when it is used."""
+
+    def __init__(
+        self,
+        target: Target,
+        divergence: Divergence,
+        observations: Sequence[Observation],
+        whole: Sequence[Observation],
+    ) -> None:
+        self.who, self.against, self.facet = target.contestant, target.against, target.facet
+        self._observations, self._whole = observations, whole
+        self._seen = _seen(self.who, observations)
+        self._broken = _breaks(target, divergence)
+        self.evidence = self._broken.evidence if self._broken is not None else ""
+        """What the judge saw."""
+
+    @property
+    def not_strict(self) -> str:
+        """Of a pair with our strict mode, the other one."""
+        return self.who if self.against == STRICT else self.against
+
+    @property
+    def path(self) -> str:
+        """The first path that the judge names."""
+        return _path(self._broken.paths[0]) if self._broken is not None and self._broken.paths else "a member"
+
+    @property
+    def outside(self) -> str:
+        """What `who` did outside its destination."""
+        changes = self._seen.escapes if self._seen is not None else ()
+        change = next((change for change in changes if change.what == self.facet), None)
+        return _OUTSIDE[self.facet].format(path=_path(change.path if change else b"something"))
+
+    @property
+    def ended(self) -> str:
+        """Who ended like `who`, how, and the class of the error."""
+        said = f" ({self._seen.error_class})" if self._seen is not None and self._seen.error_class else ""
+        same = [seen.contestant for seen in self._observations if seen.status == self.facet] or [self.who]
+        return f"{_verb(same, *_ENDS[self.facet])}{said}"
+
+    @property
+    def parted(self) -> str:
+        """The difference between `who` and `against`."""
+        names = (self.who, self.against)
+        return _between(self.facet, self._seen, _seen(self.against, self._observations), names) or self.evidence
+
+    @property
+    def parted_at_all(self) -> str:
+        """The same, where no invariant has evidence of it."""
+        return self.parted or "contestants part"
+
+    @property
+    def parted_by_arrival(self) -> str:
+        """The difference between the two runs of `who`, on the archive whole and in pieces."""
+        names = f"{self.who} when it arrives whole", f"{self.who} when it arrives in pieces"
+        return _between(self.facet, _seen(self.who, self._whole), self._seen, names) or self.evidence
 
 
 def sentence(
@@ -242,7 +258,8 @@ def sentence(
     causes: Sequence[str],
 ) -> str:
     """One sentence of plain English: what is broken, by whom, how, and what it takes."""
-    core = _core(target, divergence, observations, whole)
-    takes = f"it takes {_and([_quoted(words) for words in causes])}" if causes else "an ordinary archive shows it"
+    words = Words(target, divergence, observations, whole)
+    core = invariant_of(target.invariant).sentence.format(it=words)
+    takes = f"it takes {_and([_quoted(cause) for cause in causes])}" if causes else "an ordinary archive shows it"
     named = core.startswith(tuple(one.contestant for one in observations))  # a name keeps its small letter
     return f"{core if named else core[:1].upper() + core[1:]}; {takes}."

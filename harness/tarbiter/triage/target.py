@@ -15,13 +15,10 @@ from ..archive.stored import in_memory
 from ..contest.observation import Observation
 from ..judge.compare import NOT_COMPARED, Divergence, compare
 from ..judge.facets import differences
-from ..judge.invariants import NO_SILENT_LOSS, RANKS
-from ..judge.signature import DISAGREEMENT, DISAGREEMENT_RANK, Signature, of_cause
+from ..judge.invariants import DISAGREEMENT, invariant_of
+from ..judge.signature import Signature, of_cause
 from ..judge.wording import reasons
 from .trial import Trial
-
-_GRAVITY = ("content", "created", "removed", "links", "type", "leaked", "mode", "owner", "mtime")
-"""Escapes, the gravest first: a target is about the gravest one that was seen."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -41,7 +38,7 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def rank(self) -> int:
         """1 is the gravest."""
-        return RANKS.get(self.invariant, DISAGREEMENT_RANK)
+        return invariant_of(self.invariant).rank
 
     @property
     def contestants(self) -> tuple[str, ...]:
@@ -51,7 +48,7 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def listing(self) -> bool:
         """Whether contestants must list the archive for it to show."""
-        return self.invariant == NO_SILENT_LOSS
+        return invariant_of(self.invariant).needs_listing
 
     def seen_in(self, trial: Trial) -> bool:
         """Whether a trial (of `contestants`, at least) shows it."""
@@ -106,14 +103,14 @@ def targets(
     """
     found = []
     for broken in divergence.broken:
-        facets = broken.facets
-        if broken.invariant == "contained":
-            facets = tuple(sorted(facets, key=_GRAVITY.index))
+        invariant = invariant_of(broken.invariant)
         against = broken.against[0] if broken.against else ""
         words: tuple[str, ...] = ()
-        if broken.invariant == "alive":
+        if invariant.keeps_reasons:
             words = _words(broken.contestants[:1], observations, archive)
-        found.append(Target(broken.invariant, broken.contestants[0], against, facets[0], words))
+        found.append(
+            Target(broken.invariant, broken.contestants[0], against, invariant.gravest(broken.facets), words)
+        )
     if not found:
         by_name = {observation.contestant: observation for observation in observations}
         first = divergence.groups[0].contestants[0] if divergence.groups else ""
