@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -19,8 +20,9 @@ from tarbiter.archive.case import Case, Placed, Schedule, World
 from tarbiter.archive.encode import encode_bytes
 from tarbiter.archive.recipe import Member, Recipe
 from tarbiter.archive.text import dumps, loads
-from tarbiter.cli import main
+from tarbiter.cli import COMMANDS, main
 from tarbiter.contest.installed.registry import everyone
+from tarbiter.contest.sandbox.backends import CHOICES, VARIABLE
 
 PAIR = ("--with", "extractor-compat,tarfile-fully-trusted")
 PLAIN = Recipe(parts=(Member(kind="dir", name=b"d/"), Member(name=b"d/f", data=b"x" * 600)))
@@ -156,7 +158,7 @@ def test_a_bug_and_ctrl_c_are_no_verdict(
     def broken(*_arguments: object) -> object:
         raise raised
 
-    monkeypatch.setattr("tarbiter.cli.load", broken)
+    monkeypatch.setattr("tarbiter.commands.inspect.load", broken)
     result = run("inspect", plain)
     assert result.exit_code == code
     assert says in result.stderr
@@ -372,7 +374,34 @@ def test_completions(shell: str) -> None:
     assert "_TARBITER_COMPLETE" in result.stdout
 
 
-@pytest.mark.parametrize("command", [None, *sorted(main.commands)])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_table_of_commands_leads_to_each(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert command.name == name
+    assert f"  {name} " in run("--help").stdout
+
+
+def test_the_kinds_of_cell_are_those_there_are() -> None:
+    (kind,) = (one for one in main.params if one.name == "kind")
+    assert isinstance(kind.type, click.Choice)
+    assert (tuple(kind.type.choices), kind.envvar) == (CHOICES, VARIABLE)
+
+
+HELP_WITHOUT = """
+import sys
+from tarbiter.cli import main
+main(["--help"], standalone_mode=False)
+print(sorted({"rich", "msgspec", "jinja2", "tarbiter.contest", "tarbiter.archive"} & sys.modules.keys()))
+"""
+
+
+def test_help_imports_no_command() -> None:
+    done = subprocess.run([sys.executable, "-c", HELP_WITHOUT], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\n[]\n"), done.stdout
+
+
+@pytest.mark.parametrize("command", [None, *sorted(COMMANDS)])
 def test_help_has_examples(command: str | None) -> None:
     result = run(*([command] if command else []), "--help")
     assert result.exit_code == 0

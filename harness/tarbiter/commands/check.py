@@ -24,6 +24,7 @@ from ..files import write
 from ..judge.answered import Tally, Verdict, verdict
 from ..judge.machine import page
 from ..report.console import plain
+from ..report.terminal import console
 from .options import JOBS, TARGET, WITH, choose, named
 from .verdict import COULD_NOT_RUN, ended
 
@@ -42,12 +43,6 @@ WORDS = {
     "other-case": "the case is another one than was recorded",
     "no-record": "not recorded",
 }
-
-
-def console() -> Console:
-    """A console that does not wrap in a pipe."""
-    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 160
-    return Console(width=width, highlight=False)
 
 
 def tell(rows: Sequence[Row]) -> list[str]:
@@ -163,7 +158,7 @@ def check_command(
     record: bool,
     as_json: bool,
     xml: str,
-    cells: int | None,
+    cells: int,
 ) -> None:
     """Run cases of the corpus (files, topic/name or a topic; default: all) and say what changed since recorded.
 
@@ -183,7 +178,7 @@ def check_command(
     root = root or os.path.join(corpus, "results")
     shelved, unread = _chosen(corpus, cases)
     contestants = choose(names, targets, least=1)
-    with Pool(contestants, cells=min(cells or os.cpu_count() or 1, len(shelved))) as pool:
+    with Pool(contestants, cells=min(cells, len(shelved))) as pool:
         unfit = health.baseline(pool, (one.name for one in contestants))
         fit = tuple(one for one in contestants if one.name not in unfit)
         came = health.on_baseline(unfit, named(contestants, names))

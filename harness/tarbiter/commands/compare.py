@@ -111,7 +111,7 @@ def compare_command(
     html: str | None,
     disk: int | None,
     memory: int | None,
-    cells: int | None,
+    cells: int,
 ) -> None:
     """Run each FILE (archive or case) through the contestants and tell who agrees with whom.
 
@@ -155,7 +155,7 @@ def compare_command(
         Output(html) if html is not None else nullcontext() as output,
         Pool(
             contestants,
-            cells=min(cells or os.cpu_count() or 1, len(entries)),
+            cells=min(cells, len(entries)),
             limits=limited(disk, memory),
             shared=spool.path,
         ) as pool,

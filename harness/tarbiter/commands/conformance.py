@@ -21,7 +21,8 @@ from ..corpus.site import Site, render, site
 from ..files import write
 from ..judge.answered import Tally, Verdict, verdict
 from ..judge.machine import page
-from .check import CORPUS, RESULTS, console
+from ..report.terminal import console
+from .check import CORPUS, RESULTS
 from .options import JOBS, TARGET, WITH, choose, named
 from .verdict import COULD_NOT_RUN, ended
 
@@ -92,7 +93,7 @@ def conformance_command(
     recorded: bool,
     folder: str | None,
     as_json: bool,
-    cells: int | None,
+    cells: int,
 ) -> None:
     """Score contestants on the corpus: per topic how many `must` pass, what breaks `never`, which `may` they take.
 
@@ -116,7 +117,7 @@ def conformance_command(
         found = _recorded(root, names)
     else:
         contestants = choose(names, targets, least=1)
-        with Pool(contestants, cells=min(cells or os.cpu_count() or 1, len(shelved))) as pool:
+        with Pool(contestants, cells=min(cells, len(shelved))) as pool:
             unfit = baseline(pool, (one.name for one in contestants))
             fit = tuple(one for one in contestants if one.name not in unfit)
             came = on_baseline(unfit, named(contestants, names))

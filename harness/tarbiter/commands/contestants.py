@@ -1,4 +1,4 @@
-"""The commands `tarbiter contestants install` and `check`: build contestants into the cache; try who works here."""
+"""The commands `tarbiter contestants`, `install` and `check`: list contestants, build them, and try them here."""
 
 from __future__ import annotations
 
@@ -6,14 +6,68 @@ import sys
 import time
 
 import click
+import msgspec
+from rich.table import Table
 
 from ..campaign.health import baseline
 from ..contest.installed.building import BuildError, install
 from ..contest.installed.cache import root
-from ..contest.installed.registry import Contestant, group, known
+from ..contest.installed.registry import Contestant, everyone, group, known
 from ..contest.pool import Pool
+from ..judge.machine import page
+from ..report.console import STYLES
+from ..report.terminal import console
 
 FAILED = 2
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One contestant as `tarbiter contestants --json` prints it; `missing` is empty where it can take part."""
+
+    name: str
+    version: str
+    family: str
+    ecosystem: str
+    ring: int
+    program: str
+    missing: str
+    install: str
+
+    @classmethod
+    def of(cls, one: Contestant) -> Row:
+        """The row of a contestant."""
+        return cls(
+            name=one.name,
+            version=one.version,
+            family=one.family,
+            ecosystem=one.ecosystem,
+            ring=one.table.ring,
+            program=one.program,
+            missing=one.missing,
+            install=one.install,
+        )
+
+
+@click.group("contestants", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.pass_context
+def contestants(ctx: click.Context, as_json: bool) -> None:
+    """List the contestants: version, family, whether they are here, and how to install those that are not."""
+    if ctx.invoked_subcommand is not None:
+        return
+    rows = everyone()
+    if as_json:
+        click.echo(page([Row.of(row) for row in rows]))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("contestant", "version", "family", "ecosystem", "status"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        status = "[green]here" if not row.missing else f"[{STYLES['unavailable']}]unavailable: {row.missing}"
+        if row.missing and row.install:
+            status += f"; install: {row.install}"
+        table.add_row(row.name, row.version, row.family, row.ecosystem, status)
+    console().print(table)
 
 
 def _chosen(names: tuple[str, ...], *, built: bool) -> list[Contestant]:
@@ -28,9 +82,9 @@ def _chosen(names: tuple[str, ...], *, built: bool) -> list[Contestant]:
     return list(found.values())
 
 
-@click.command("install")
+@contestants.command("install")
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@VERSION]...|default|all")
-def install_command(names: tuple[str, ...]) -> None:
+def install_contestants(names: tuple[str, ...]) -> None:
     """Build contestants into the cache, with the package clients that are here (go, cargo, npm, mvn, pip).
 
     What is installed already stays; what was interrupted begins again. Several versions stand side by side.
@@ -59,9 +113,9 @@ def install_command(names: tuple[str, ...]) -> None:
         sys.exit(FAILED)
 
 
-@click.command("check")
+@contestants.command("check")
 @click.argument("names", nargs=-1, required=True, metavar="NAME[@VERSION][:MODE][,NAME...]...|default|all")
-def try_command(names: tuple[str, ...]) -> None:
+def check_contestants(names: tuple[str, ...]) -> None:
     """Try contestants: each extracts an ordinary archive in a cell, and says so in the way that its table promises.
 
     \b

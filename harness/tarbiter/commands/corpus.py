@@ -15,6 +15,7 @@ from ..contest.pool import Pool
 from ..corpus import checking, export, lint, results, shelf
 from ..corpus.shelf import Shelved
 from ..files import write, write_folder
+from .options import JOBS, WITH
 
 WRONG = 1
 
@@ -106,14 +107,10 @@ def _fix(root: str, shelved: Sequence[Shelved], problems: Sequence[lint.Problem]
 
 @corpus.command("measure")
 @click.argument("files", nargs=-1, metavar="[CASE.toml]...")
-@click.option(
-    "--with", "names", multiple=True, metavar="NAME,...", help="Which contestants; default: the first ring."
-)
-@click.option(
-    "--jobs", "cells", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
-)
+@WITH
+@JOBS
 @ROOT
-def measure_command(files: tuple[str, ...], names: tuple[str, ...], cells: int | None, root: str) -> None:
+def measure_command(files: tuple[str, ...], names: tuple[str, ...], cells: int, root: str) -> None:
     """Run cases through the contestants, and print which outcome each has. Nothing is written.
 
     `tarbiter check --record` writes results into corpus/results. Who touched anything outside the destination is
@@ -125,13 +122,12 @@ def measure_command(files: tuple[str, ...], names: tuple[str, ...], cells: int |
 
     Exit code: 0 measured, 1 somebody touched something outside, 2 could not run.
     """
-    chosen = tuple(name.strip() for value in names for name in value.split(",") if name.strip())
-    contestants = available(chosen or None)
+    contestants = available(names or None)
     shelved, broken = _shelved(root, files)
     if broken:
         raise InputError(broken[0].path, broken[0].detail)
     outside = 0
-    with Pool(contestants, cells=min(cells or os.cpu_count() or 1, max(len(shelved), 1))) as pool:
+    with Pool(contestants, cells=min(cells, max(len(shelved), 1))) as pool:
         made = checking.run(pool, contestants, shelved)
         found = [checking.results(pool, one, made[one.name]) for one in contestants]
     for path, case in ((one.path, checking.identity(one)) for one in shelved):

@@ -55,7 +55,7 @@ def nightly_command(
     path: str | None,
     names: tuple[str, ...],
     targets: tuple[str, ...],
-    cells: int | None,
+    cells: int,
 ) -> None:
     """Fuzz for so many minutes, remember findings in the store, and write every report on it.
 
@@ -79,7 +79,7 @@ def nightly_command(
     options = session.Options(
         cases=cases,
         seconds=max(minutes * 60 - (time.monotonic() - began), 1.0),
-        jobs=cells or os.cpu_count() or 1,
+        jobs=cells,
         facets=STRONG,
         store=store,
         ledger=accepted,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -70,8 +71,19 @@ FACET = click.option(
     metavar="NAME,...",
     help=f"What must agree; the default is {','.join(STRONG)}. `all` is every facet.",
 )
+
+
+def _cells(_ctx: click.Context, _param: click.Parameter, value: int | None) -> int:
+    return value or os.cpu_count() or 1
+
+
 JOBS = click.option(
-    "--jobs", "cells", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
+    "--jobs",
+    "cells",
+    type=click.IntRange(1, 256),
+    default=None,
+    callback=_cells,
+    help="Cells at a time; default: one a core.",
 )
 
 

@@ -10,7 +10,10 @@ from ..exit_codes import COULD_NOT_RUN, INTERRUPTED
 from ..judge.answered import Verdict
 from ..report.console import plain
 
-__all__ = ["COULD_NOT_RUN", "INTERRUPTED", "ended", "unread"]
+__all__ = ["COULD_NOT_RUN", "DIFFERS", "INTERRUPTED", "ended", "unread"]
+
+
+DIFFERS = 1
 
 
 def ended(verdict: Verdict, otherwise: int) -> int:

@@ -30,6 +30,7 @@ from ..judge.facets import Difference, differences
 from ..judge.machine import page
 from ..judge.wording import telling
 from ..report.console import plain
+from .options import JOBS
 from .verdict import COULD_NOT_RUN, INTERRUPTED, ended
 
 DIFFERS = 1
@@ -165,9 +166,7 @@ def _contestant(word: str, *, installing: bool) -> Contestant:
 @click.option("--cases", type=click.IntRange(1), help="Stop after so many cases.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same archives.")
 @click.option("--guided", is_flag=True, help="Mutate what showed something new, as tarbiter fuzz does.")
-@click.option(
-    "--jobs", "cells", type=click.IntRange(1, 256), default=None, help="Cells at a time; default: one a core."
-)
+@JOBS
 @click.option("--install", "installing", is_flag=True, help="Install what is missing, with its own package client.")
 @click.option("-o", "--output", metavar="DIR", help="Write each change's minimised case to DIR/ID.toml.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON: cases, causes, trees, counts.")
@@ -177,7 +176,7 @@ def versus_command(
     cases: int | None,
     seed: int,
     guided: bool,
-    cells: int | None,
+    cells: int,
     installing: bool,
     output: str | None,
     as_json: bool,
@@ -203,7 +202,7 @@ def versus_command(
     if output is not None:
         writable_folder(output)
     witnesses = [one for one in available(WITNESSES) if one.name not in names]
-    with Pool((*chosen, *witnesses), cells=cells or os.cpu_count() or 1, limits=LIMITS) as pool:
+    with Pool((*chosen, *witnesses), cells=cells, limits=LIMITS) as pool:
         faults = [f"{one.name}: {one.fault}" for one in check(pool) if one.fault]
         if faults:
             raise RunError("versus", f"the health check failed, so nothing was run: {'; '.join(faults)}")

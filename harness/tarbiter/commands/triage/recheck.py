@@ -22,7 +22,7 @@ from .triage import JSON, STORE
 @WITH
 @JOBS
 def recheck_command(
-    findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, ...], cells: int | None
+    findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, ...], cells: int
 ) -> None:
     """Run the cases of known findings again, where a contestant has another version than it was seen in.
 
@@ -42,7 +42,7 @@ def recheck_command(
         waiting = due(entries, contestants)
         done = []
         if waiting:
-            with Pool(contestants, cells=min(cells or 1, len(waiting))) as pool:
+            with Pool(contestants, cells=min(cells, len(waiting))) as pool:
                 done = list(recheck(pool, opened, entries, contestants))
     code = unread(store, opened.damaged.values())
     if as_json:

@@ -7,11 +7,12 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 from typing import NoReturn
 
 import click
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -35,10 +36,12 @@ from ...judge.machine import page
 from ...judge.machine import plain as as_plain
 from ...report.console import plain, verdict
 from ...report.export import Script, export
+from ...report.terminal import console
 from ...triage.causes import like
 from ...triage.explanation import Reason
 from ...triage.locate import Index
 from ...triage.trial import trials
+from ..lazy import LazyGroup, Place
 from ..options import JOBS, WITH, choose
 from ..verdict import COULD_NOT_RUN, unread
 
@@ -132,12 +135,18 @@ def _fail(message: str) -> NoReturn:
     sys.exit(COULD_NOT_RUN)
 
 
-def _console() -> Console:
-    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 160
-    return Console(width=width, highlight=False)
+class _Triage(LazyGroup):
+    places = MappingProxyType(
+        {
+            "bisect": Place(
+                ".triage.bisect:bisect_command", "Find the release in which a finding began, and ended."
+            ),
+            "recheck": Place(".triage.recheck:recheck_command", "Run known findings again with newer releases."),
+        }
+    )
 
 
-@click.group("triage")
+@click.group("triage", cls=_Triage)
 def triage() -> None:
     """Look through what campaigns found: one exemplar of each cause, the gravest first.
 
@@ -190,9 +199,9 @@ def list_command(store: str, as_json: bool, status: str, invariant: str | None, 
         table.add_row(
             row.id, row.status, row.invariant, Text(causes), ", ".join(row.families), str(row.runs), row.like
         )
-    console = _console()
-    console.print(table)
-    console.print(f"{len(rows)} shown; in all: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    out = console()
+    out.print(table)
+    out.print(f"{len(rows)} shown; in all: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
     sys.exit(code)
 
 
@@ -241,7 +250,7 @@ def show(finding: str, store: str, as_json: bool) -> None:
         *([Text(f"{entry.status} {entry.changed}: {entry.reason}")] if entry.changed else []),
         Text(f"again: {kept.replay}"),
     ]
-    _console().print(Group(*parts), soft_wrap=True)
+    console().print(Group(*parts), soft_wrap=True)
 
 
 def _asked(entry: Entry, case: Case) -> list[RenderableType]:
@@ -419,7 +428,7 @@ def export_command(finding: str, store: str, as_json: bool, output: str) -> None
 @JSON
 @WITH
 @JOBS
-def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, ...], cells: int | None) -> None:
+def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, ...], cells: int) -> None:
     """Ask everybody who is installed what they make of findings: of new ones not asked about yet, if none is named.
 
     A campaign runs a ring of contestants, and a finding may be about many more. What they do with its minimised
@@ -438,7 +447,7 @@ def ask(findings: tuple[str, ...], store: str, as_json: bool, names: tuple[str, 
         jobs = [job_of(entry.kept, contestants) for entry in entries]
         done = []
         if entries:
-            with Pool(contestants, cells=min(cells or 1, len(entries))) as pool:
+            with Pool(contestants, cells=min(cells, len(entries))) as pool:
                 for entry, trial in zip(entries, trials(pool, jobs), strict=True):
                     opened.answered(entry.kept.id, trial.observations)
                     divergence = trial.divergence(weak=False)
