@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tarbiter.archive import escapes
-from tarbiter.archive.case import CWDS, UIDS, Case, Placed, Schedule, World
+from tarbiter.archive.case import (
+    CWDS,
+    UIDS,
+    WORLD_FIELDS,
+    Case,
+    Placed,
+    Schedule,
+    World,
+    surroundings,
+    usual_again,
+    world_changes,
+)
 from tarbiter.archive.recipe import End, Long, Member, Pax, Raw, Recipe, Record
 from tarbiter.archive.text import CaseError, dump_pieces, dumps, escape, loads, unescape
 
@@ -206,3 +217,12 @@ cases = st.builds(
 @given(cases)
 def test_cases_survive(case: Case) -> None:
     assert loads(dumps(case)) == case
+
+
+def test_every_field_of_a_world_but_what_is_placed_is_in_the_table() -> None:
+    assert ("placed", *WORLD_FIELDS) == World.__struct_fields__
+    assert world_changes(World()) == {}
+    world = World(umask=0o077, locale="C", uid="root")
+    assert world_changes(world) == {"world: mode, umask or locale": ("umask", "locale"), "world: as root": ("uid",)}
+    assert usual_again(world, "umask", "locale", "uid") == World()
+    assert surroundings(world) == ("umask 077", "locale C", "uid root")

@@ -72,17 +72,61 @@ class World(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Whether a contestant sees itself as root. It is a plain user either way."""
 
 
+class WorldField(msgspec.Struct, frozen=True, kw_only=True):
+    """How a field of `World` other than `placed` is written, read and named as a cause."""
+
+    cause: str
+    """What `triage.causes` calls it where it is not as usual. Fields of one cause are set back together."""
+    octal: bool = False
+    """True: permission bits, written in octal."""
+    choices: tuple[str, ...] = ()
+    """The values that it can have; empty: any."""
+    refusal: str = ""
+    """What is said of a value that is not one of `choices`."""
+
+
+_ENVIRONMENT = "world: mode, umask or locale"
+
+WORLD_FIELDS: dict[str, WorldField] = {
+    "dest_mode": WorldField(cause=_ENVIRONMENT, octal=True),
+    "umask": WorldField(cause=_ENVIRONMENT, octal=True),
+    "locale": WorldField(cause=_ENVIRONMENT),
+    "cwd": WorldField(cause="world: where it is called", choices=CWDS, refusal="no place to be called in"),
+    "uid": WorldField(cause="world: as root", choices=UIDS, refusal="nobody"),
+}
+"""Every field of `World` but `placed`, in its order. Reading, writing, causes and minimising use this table."""
+
+
+def world_causes() -> dict[str, tuple[str, ...]]:
+    """The names of the fields in `WORLD_FIELDS`, by cause."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, field in WORLD_FIELDS.items():
+        found[field.cause] = (*found.get(field.cause, ()), name)
+    return found
+
+
+def world_changes(world: World) -> dict[str, tuple[str, ...]]:
+    """The fields that are not as usual, by cause; empty: all are as usual (but for `placed`)."""
+    usual = World()
+    changed = (
+        (cause, tuple(name for name in names if getattr(world, name) != getattr(usual, name)))
+        for cause, names in world_causes().items()
+    )
+    return {cause: names for cause, names in changed if names}
+
+
+def usual_again(world: World, *names: str) -> World:
+    """The world with these fields set back to their usual values."""
+    return msgspec.structs.replace(world, **{name: getattr(World(), name) for name in names})
+
+
 def surroundings(world: World) -> tuple[str, ...]:
     """What is not as usual about a world, in words that fit a line; empty: nothing."""
     said = [f"{len(world.placed)} placed"] if world.placed else []
-    for name in ("dest_mode", "umask"):
-        value = getattr(world, name)
-        if value != getattr(World(), name):
-            said.append(f"{name} {value:03o}")
-    for name in ("locale", "cwd", "uid"):
-        value = getattr(world, name)
-        if value != getattr(World(), name):
-            said.append(f"{name} {value}")
+    for names in world_changes(world).values():
+        for name in names:
+            value = getattr(world, name)
+            said.append(f"{name} {value:03o}" if WORLD_FIELDS[name].octal else f"{name} {value}")
     return tuple(said)
 
 

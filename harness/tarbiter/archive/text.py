@@ -12,6 +12,7 @@ Fields with canonical values are left out. Long repetitions are arrays: `["a/", 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import tomllib
@@ -22,7 +23,7 @@ import msgspec
 
 from ..errors import UserError
 from . import expecting
-from .case import CWDS, UIDS, Case, Placed, Schedule, World
+from .case import WORLD_FIELDS, Case, Placed, Schedule, World, WorldField
 from .encode import check
 from .escapes import bytes_pieces, escape, toml, unescape
 from .expecting import ExpectReader
@@ -117,9 +118,12 @@ def _fields(part: Part) -> Iterator[tuple[str, Iterable[str]]]:
 _LISTS: dict[str, Callable[[Any], str]] = {"sparse": _slot, "extensions": _extension, "records": _record}
 
 
+_OCTAL = {"mode", *(name for name, field in WORLD_FIELDS.items() if field.octal)}
+
+
 def _field(name: str, value: object) -> str:
     """A value, permission bits in octal as everybody reads them."""
-    if name in ("mode", "umask", "dest_mode") and isinstance(value, int) and value >= 0:
+    if name in _OCTAL and isinstance(value, int) and value >= 0:
         return f"0o{value:o}"
     return toml(value)
 
@@ -315,27 +319,18 @@ class _Reader(ExpectReader):
         return Placed(**found)
 
     def world(self, value: object, path: Place) -> World:
-        readers = {
-            "placed": lambda item, where: self.items(item, where, self.placed),
-            "dest_mode": self.mode,
-            "umask": self.mode,
-            "locale": self.text,
-            "cwd": self.cwd,
-            "uid": self.uid,
+        readers: dict[str, Callable[[Any, Place], Any]] = {
+            "placed": lambda item, where: self.items(item, where, self.placed)
         }
+        for name, field in WORLD_FIELDS.items():
+            readers[name] = self.mode if field.octal else functools.partial(self.word, field)
         return World(**self.struct(value, path, readers))
 
-    def cwd(self, value: object, path: Place) -> str:
-        where = self.text(value, path)
-        if where not in CWDS:
-            raise FaultError(path, f"{where!r} is no place to be called in; there are {', '.join(CWDS)}")
-        return where
-
-    def uid(self, value: object, path: Place) -> str:
-        who = self.text(value, path)
-        if who not in UIDS:
-            raise FaultError(path, f"{who!r} is nobody; there are {', '.join(UIDS)}")
-        return who
+    def word(self, field: WorldField, value: object, path: Place) -> str:
+        text = self.text(value, path)
+        if field.choices and text not in field.choices:
+            raise FaultError(path, f"{text!r} is {field.refusal}; there are {', '.join(field.choices)}")
+        return text
 
     def schedule(self, value: object, path: Place) -> Schedule:
         readers = {"chunks": lambda item, where: self.items(item, where, self.chunk), "pause": self.boolean}

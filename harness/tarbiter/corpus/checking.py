@@ -125,15 +125,15 @@ def digest(shelved: Shelved) -> str:
     return hashlib.blake2b(shelved.archive + around, digest_size=8).hexdigest()
 
 
-_LATER = ("cwd", "uid")
-"""What worlds could not say when the first results were kept: left out where it is as it was then."""
+_ALWAYS = ("placed", "dest_mode", "umask", "locale")
+"""The fields that worlds had when the first results were kept. Others count only where they are not as usual."""
 
 
 def _said(world: World) -> str:
     usual = World()
     fields = {name: getattr(world, name) for name in world.__struct_fields__}
     told = (
-        f"{name}={value!r}" for name, value in fields.items() if name not in _LATER or value != getattr(usual, name)
+        f"{name}={value!r}" for name, value in fields.items() if name in _ALWAYS or value != getattr(usual, name)
     )
     return f"World({', '.join(told)})"
 

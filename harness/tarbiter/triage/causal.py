@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from ..archive.case import CANARY, SIBLING, WHOLE, Case, Placed, World
+from ..archive.case import CANARY, SIBLING, WHOLE, Case, Placed, World, usual_again, world_causes
 from ..archive.cases import bare, bytes_of
 from ..archive.encode import Encoded, encode
 from ..archive.layers import Layer
@@ -216,9 +216,8 @@ def _around(case: Case) -> Iterator[Variant]:
         yield Variant(replace(case, world=replace(case.world, placed=fewer)), -1, "")
     if case.world != World(placed=placed):
         yield Variant(replace(case, world=World(placed=placed)), -1, "")
-        yield Variant(replace(case, world=World(placed=placed, cwd=case.world.cwd, uid=case.world.uid)), -1, "")
-        yield Variant(replace(case, world=replace(case.world, cwd=World().cwd)), -1, "")
-        yield Variant(replace(case, world=replace(case.world, uid=World().uid)), -1, "")
+        for fields in world_causes().values():
+            yield Variant(replace(case, world=usual_again(case.world, *fields)), -1, "")
     for number, layer in enumerate(case.layers):
         yield Variant(replace(case, layers=(*case.layers[:number], *case.layers[number + 1 :])), -1, "")
         plain = (*case.layers[:number], Layer(kind=layer.kind), *case.layers[number + 1 :])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..archive.case import CANARY, SIBLING, WHOLE, Case, World
+from ..archive.case import CANARY, SIBLING, WHOLE, Case, World, world_changes
 from ..archive.layers import Layer
 from ..archive.recipe import End, Header, Long, Member, Part, Pax, Raw, Record
 from ..judge.facets import clean
@@ -168,13 +168,7 @@ def causes(case: Case) -> tuple[str, ...]:
         found.add("compressed more than once")
     if case.world != World():
         found.update(f"world {placed.kind}" for placed in case.world.placed)
-        plain = World(placed=case.world.placed, cwd=case.world.cwd, uid=case.world.uid)
-        if case.world != plain:
-            found.add("world: mode, umask or locale")
-        if case.world.cwd != World().cwd:
-            found.add("world: where it is called")
-        if case.world.uid != World().uid:
-            found.add("world: as root")
+        found.update(world_changes(case.world))
     if case.schedule != WHOLE:
         found.add("schedule: pauses" if case.schedule.pause else "schedule: chunks")
     return tuple(sorted(found))

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from ..archive.case import DEST, NEIGHBOURS, SECRET, WHOLE, Case, Schedule, World
+from ..archive.case import DEST, NEIGHBOURS, SECRET, WHOLE, WORLD_FIELDS, Case, Schedule, World, usual_again
 from ..archive.layers import Layer
 from ..archive.recipe import TYPEFLAGS, Header, Long, Member, Part, Pax, Raw, Record
 
@@ -96,8 +96,8 @@ def simple_world(case: Case) -> Iterator[Case]:
     yield replace(case, schedule=WHOLE)
     for placed in without(case.world.placed):
         yield replace(case, world=replace(case.world, placed=placed))
-    for field in ("dest_mode", "umask", "locale", "cwd", "uid"):
-        yield replace(case, world=replace(case.world, **{field: getattr(World(), field)}))
+    for field in WORLD_FIELDS:
+        yield replace(case, world=usual_again(case.world, field))
     chunks = case.schedule.chunks
     for fewer in without(chunks):
         yield replace(case, schedule=Schedule(chunks=fewer, pause=case.schedule.pause))
