@@ -29,7 +29,6 @@ import msgspec
 from benchmarks.rediscover.bugs import Bug, groups, load, present
 from benchmarks.rediscover.oracles import confirms
 from tarbiter.archive.case import Case
-from tarbiter.archive.cases import bare
 from tarbiter.archive.cases import load as load_case
 from tarbiter.archive.recipe import RecipeError
 from tarbiter.archive.stored import in_memory
@@ -182,7 +181,7 @@ def gather(
 
 
 def _text(case: Case) -> str:
-    return dumps(msgspec.structs.replace(bare(case), covers=()))
+    return dumps(msgspec.structs.replace(case.identity(), covers=()))
 
 
 def is_bug(bug: Bug, finding: Finding) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tarbiter.archive.case import Case
-from tarbiter.archive.cases import bare, bytes_of
+from tarbiter.archive.cases import bytes_of
 from tarbiter.archive.encode import encode_bytes
 from tarbiter.archive.layers import Layer
 from tarbiter.archive.recipe import Member, Recipe
@@ -85,7 +85,7 @@ def test_what_is_small_only_because_it_is_compressed_does_not_join() -> None:
 
 def test_what_joins_comes_out_as_it_was() -> None:
     for case in (case_at(11, index).case for index in range(300)):
-        assert unpack(pack(bare(case)), Case) == bare(case)
+        assert unpack(pack(case.identity()), Case) == case.identity()
 
 
 def test_the_pool_is_bounded_and_keeps_the_most_energy() -> None:

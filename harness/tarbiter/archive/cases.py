@@ -19,7 +19,7 @@ from .recipe import RecipeError
 from .stored import CHUNK, Archive, InputError, Spool, Stored, keep_in_memory, readable
 from .text import loads
 
-__all__ = ["AS_IT_IS", "InputError", "Loaded", "bare", "bytes_of", "load", "read_text"]
+__all__ = ["AS_IT_IS", "InputError", "Loaded", "bytes_of", "load", "read_text"]
 
 AS_IT_IS = "as it is"
 """The form of a compressed file with its compression on."""
@@ -77,11 +77,6 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         if self.fault:
             raise InputError(self.path, self.fault)
         return encode_bytes(self.case.recipe) if self.case else self.archive
-
-
-def bare(case: Case) -> Case:
-    """What is run, without the words about it: two cases that differ in nothing else are one."""
-    return msgspec.structs.replace(case, id="", title="", why="", source=(), flags=())
 
 
 def bytes_of(case: Case) -> bytes:

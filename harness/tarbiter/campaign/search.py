@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ..archive.case import Case
-from ..archive.cases import bare, bytes_of
+from ..archive.cases import bytes_of
 from ..archive.encode import encode_bytes
 from ..generate.choices import below, seeded, weighted
 from ..generate.mutate import mutant
@@ -129,7 +129,7 @@ class Search:
         size = len(encode_bytes(case.recipe)) if case.layers else whole
         if whole > LARGEST or size > LARGEST_PLAIN:
             return False
-        packed = pack(bare(case))
+        packed = pack(case.identity())
         if packed in self._known:
             return False
         self._known.add(packed)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ..archive.case import Case
-from ..archive.cases import InputError, bare, bytes_of, load
+from ..archive.cases import InputError, bytes_of, load
 from ..archive.decode import decode
 from ..archive.stored import in_memory
 from ..archive.text import CaseError
@@ -68,7 +68,7 @@ def gather(paths: Sequence[str]) -> Seeds:
             else:
                 left_out.append(str(error))
             continue
-        data, kept = bytes_of(case), pack(bare(case))
+        data, kept = bytes_of(case), pack(case.identity())
         reason = _reason(len(data), kept in taken, len(parents))
         if reason:
             left_out.append(f"{file}: {reason}")

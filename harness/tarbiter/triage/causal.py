@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from ..archive.case import CANARY, SIBLING, WHOLE, Case, Placed, World, usual_again, world_causes
-from ..archive.cases import bare, bytes_of
+from ..archive.cases import bytes_of
 from ..archive.encode import Encoded, encode
 from ..archive.layers import Layer
 from ..archive.recipe import End, Header, Long, Member, Part, Pax, RecipeError, Record
@@ -339,7 +339,7 @@ def _cause(
         offset=start,
         raw=raw[:SHOWN],
         length=stop - start,
-        canonical=dumps(bare(variant.case)),
+        canonical=dumps(variant.case.identity()),
     )
 
 

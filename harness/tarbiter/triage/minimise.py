@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from ..archive.case import WHOLE, Case, World
-from ..archive.cases import bare, bytes_of
+from ..archive.cases import bytes_of
 from ..archive.layers import Layer
 from ..archive.recipe import Header, Member, Part, Pax, Raw, RecipeError
 from ..archive.text import dumps
@@ -67,7 +67,7 @@ def weight(case: Case) -> Weight:
 
 
 def _fine(case: Case) -> tuple[int, int, str]:
-    text = dumps(bare(case))
+    text = dumps(case.identity())
     return (len(set(text)), sum(map(_numbers, case.recipe.parts)), text)
 
 
@@ -211,7 +211,7 @@ def _batch(offers: Iterator[tuple[bytes, Case, int]], width: int) -> list[tuple[
 
 def _key(case: Case) -> bytes:
     """What two equal cases have in common and no others have. Of JSON, as it holds any number."""
-    return msgspec.json.encode(bare(case))
+    return msgspec.json.encode(case.identity())
 
 
 def minimise(
