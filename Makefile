@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 UV     := UV_PYTHON_DOWNLOADS=never UV_NO_CACHE=1 $(BIN)/uv
 ARGS   ?=
 
-.PHONY: help upgrade check-newest check-lowest fuzz contestants fuzz-atheris nightly nightly-run test check lint types format clean benchmark-rediscover
+.PHONY: help upgrade check-newest check-lowest fuzz contestants fuzz-atheris nightly test check lint types format clean benchmark-rediscover
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
@@ -72,23 +72,12 @@ fuzz: $(STAMP) ## run a bounded campaign, then say what differs (ARGS="--minutes
 fuzz-atheris: $(STAMP) ## fuzz two parsers under coverage (ARGS="--seconds 600")
 	@status=0; $(BIN)/python -m benchmarks.fuzz_atheris $(ARGS) || status=$$?; \
 	test $$status -le 1 || exit $$status
-# What nightly ends with is the campaign's verdict: 0 nothing new, 1 new findings, 2 could not run. By itself make
-# ends with 2 whatever a recipe ended with; only when it is asked (--question) whether there is anything to do, it
-# ends with 1. So it is asked: nightly-run runs all the same (+), and what is left to do then is what is new.
+
+# make ends with 2 for every failure. A job that tells new findings (1) from a campaign that could not run (2) calls
+# `tarbiter nightly` itself.
 MINUTES ?= 240
-VERDICT := $(VENV)/.nightly
-DRY     := $(findstring n,$(firstword -$(MAKEFLAGS)))
-AGAIN   := env -u MAKEFLAGS $(MAKE) --no-print-directory
-ifneq (,$(filter nightly,$(MAKECMDGOALS)))
-MAKEFLAGS += $(if $(DRY),,--question)
-endif
-
-nightly: nightly-run ## fuzz with a store, then report (MINUTES=240); exit 0 nothing new, 1 new findings, 2 could not run
-	$(if $(DRY),,$(if $(filter 0 1,$(file <$(VERDICT))),,$(error the campaign could not run to its end)))$(if $(filter 1,$(file <$(VERDICT))),@false)
-
-nightly-run:
-	$(if $(DRY),,+)@mkdir -p $(VENV); echo 2 > $(VERDICT); $(AGAIN) $(STAMP) || exit 0; status=0; \
-	$(BIN)/tarbiter nightly --minutes $(MINUTES) $(ARGS) || status=$$?; echo $$status > $(VERDICT)
+nightly: $(STAMP) ## fuzz with a store, then report (MINUTES=240); fails on new findings too
+	$(BIN)/tarbiter nightly --minutes $(MINUTES) $(ARGS)
 
 contestants: $(STAMP) ## install the contestants of the first ring that are built (ARGS="all", ARGS="node-tar@6.2.0")
 	$(BIN)/tarbiter contestants install $(or $(ARGS),default)
