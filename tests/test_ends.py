@@ -93,7 +93,7 @@ def test_it_ends_with_2_and_says_what_to_do(folder: Path, line: str, says: str) 
 @pytest.mark.parametrize(
     ("line", "code", "says"),
     [
-        pytest.param("$X t short.tar >&-", 2, "extractor: ", id="closed"),
+        pytest.param("$X t short.tar >&-", 2, "onetar: ", id="closed"),
         pytest.param("$X t short.tar >/dev/full", 2, "No space left on device", id="full"),
         pytest.param(
             "$X x --json short.tar full >/dev/full", 2, "standard output: No space left on device", id="full-report"
@@ -101,7 +101,7 @@ def test_it_ends_with_2_and_says_what_to_do(folder: Path, line: str, says: str) 
         pytest.param("$X x --json short.tar shut >&-", 2, "output: Bad file descriptor", id="closed-report"),
         pytest.param("$X x short.tar out >&-", 0, "", id="closed-and-not-needed"),
         pytest.param("$X x short.tar quiet <&- >&- 2>&-", 0, "", id="all-closed-and-not-needed"),
-        pytest.param("$X t - <&-", 2, "extractor: ", id="no-input"),
+        pytest.param("$X t - <&-", 2, "onetar: ", id="no-input"),
         pytest.param("ulimit -n 5; $X x short.tar none", 2, "a: Too many open files", id="no-descriptors"),
     ],
 )

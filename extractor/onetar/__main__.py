@@ -210,7 +210,7 @@ class _Command:
 
     def say(self, text: str) -> None:
         """A line on standard error."""
-        sys.stderr.write(f"extractor: {text}\n")
+        sys.stderr.write(f"onetar: {text}\n")
 
     def tell(self, text: str) -> None:
         """A line on standard output."""
@@ -344,11 +344,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # before the archive was opened, or while the report was printed
     except MemoryError:
-        sys.stderr.write("extractor: no memory is left; raise the limit (ulimit -v, or that of the container)\n")
+        sys.stderr.write("onetar: no memory is left; raise the limit (ulimit -v, or that of the container)\n")
         return NOT_RUN
     except OSError as error:  # all others are caught where they arise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.stderr.write(f"extractor: standard output: {error.strerror or error}; not everything was printed\n")
+        sys.stderr.write(f"onetar: standard output: {error.strerror or error}; not everything was printed\n")
         return NOT_RUN
     return code
 

@@ -20,7 +20,11 @@ from .options import JOBS, WITH
 WRONG = 1
 
 ROOT = click.option(
-    "--corpus", "root", default="corpus", show_default=True, metavar="DIR", help="Where the corpus is."
+    "--corpus",
+    "root",
+    default="",
+    metavar="DIR",
+    help="The corpus; default: corpus/ here, or the one tarbiter brings.",
 )
 
 
@@ -76,6 +80,8 @@ def lint_command(files: tuple[str, ...], fix: bool, root: str) -> None:
 
     Exit code: 0 all is well, 1 something is wrong, 2 could not run.
     """
+    # What an installation brings is never rewritten: --fix is for the corpus here, or the one that is named.
+    root = (root or "corpus") if fix else checking.place(root)
     flags, dimensions = shelf.flags(root), shelf.dimensions(root)
     shelved, problems = _shelved(root, files)
     problems += lint.check(shelved, flags, dimensions)
@@ -154,6 +160,7 @@ def export_command(target: str, root: str) -> None:
 
     The same corpus gives the same files. DIR must be missing or empty.
     """
+    root = checking.place(root)
     shelved, broken = _shelved(root, ())
     if broken:
         raise InputError(broken[0].path, broken[0].detail)
