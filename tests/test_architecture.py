@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tarbiter.commands.report import FORMATS
+
 ROOT = Path(__file__).resolve().parent.parent
 TARBITER = ROOT / "harness" / "tarbiter"
 PAGES = ("architecture.md", "glossary.md", "adding.md")
@@ -53,3 +55,10 @@ def test_contributing_points_to_the_glossary() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     assert "(docs/glossary.md)" in text
     assert "| word | meaning |" not in text
+
+
+def test_every_format_of_the_report_has_a_row() -> None:
+    rows = re.findall(r"^\| `(\w+)`[^|]* \| `([\w.]+)` \|", page("reports.md"), re.MULTILINE)
+    assert {form: file for form, file in rows if form in FORMATS} == {
+        name: one.file for name, one in FORMATS.items()
+    }
