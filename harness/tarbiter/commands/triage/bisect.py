@@ -25,7 +25,7 @@ from ...judge.wording import telling
 from ...report.console import plain
 from ...triage.bisect import Bisected, bisect
 from ...triage.trial import job_for
-from .triage import JSON, SOURCE
+from .options import JSON, SOURCE
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from ...contest.pool import Pool
 from ...judge.machine import page
 from ..options import JOBS, WITH, choose
 from ..verdict import unread
-from .triage import JSON, STORE
+from .options import JSON, STORE
 
 
 @click.command("recheck")
