@@ -26,7 +26,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tarbiter.archive.case import Case
 from tarbiter.campaign.loop import Bounds, Campaign
-from tarbiter.campaign.runs import Asked, Run
+from tarbiter.campaign.records import Asked
+from tarbiter.campaign.runs import Run
 from tarbiter.campaign.search import Search
 from tarbiter.contest.installed.registry import available
 from tarbiter.contest.pool import Pool

@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from tarbiter.archive.case import Case
 from tarbiter.archive.recipe import Member, Recipe
 from tarbiter.archive.text import dumps
-from tarbiter.campaign.runs import Asked, Run
+from tarbiter.campaign.records import Asked
+from tarbiter.campaign.runs import Run
 from tarbiter.campaign.store import DISMISSED, Entry, Store
 from tarbiter.cli import main
 from tarbiter.contest.installed.registry import available

@@ -6,7 +6,7 @@ import msgspec
 
 from tarbiter.archive.case import Case
 from tarbiter.archive.recipe import Member, Recipe
-from tarbiter.campaign.runs import Asked
+from tarbiter.campaign.records import Asked
 from tarbiter.contest.observation import Job, Node, Observation
 from tarbiter.triage.investigate import Finding
 from tarbiter.triage.target import Target

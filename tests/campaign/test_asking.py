@@ -13,7 +13,8 @@ import pytest
 from tarbiter.campaign.full_field import START_S, Asking, everybody, unasked
 from tarbiter.campaign.known_findings import Memory
 from tarbiter.campaign.loop import Bounds, Campaign
-from tarbiter.campaign.runs import Asked, Run
+from tarbiter.campaign.records import Asked
+from tarbiter.campaign.runs import Run
 from tarbiter.campaign.store import Entry, Store
 from tarbiter.contest.installed.registry import Contestant, Table, available, everyone
 from tarbiter.contest.observation import Observation

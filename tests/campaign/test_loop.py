@@ -17,7 +17,8 @@ from tarbiter.archive.cases import load
 from tarbiter.archive.recipe import Member, Recipe
 from tarbiter.archive.text import loads
 from tarbiter.campaign.loop import HANG_COUNTS, HANG_PROBES, PROBES, Bounds, Campaign, counts_for, probes_for
-from tarbiter.campaign.runs import FAULTS, Asked, Fault, Run
+from tarbiter.campaign.records import FAULTS, Asked, Fault
+from tarbiter.campaign.runs import Run
 from tarbiter.campaign.suspects import PEEK, Known, Suspect, split
 from tarbiter.contest.installed.registry import available
 from tarbiter.contest.pool import Pool
@@ -114,7 +115,8 @@ def test_interrupted_and_resumed_it_finds_the_same(pool: Pool, finished: Path, t
 KILLED = """
 import os, signal, sys
 from tarbiter.campaign.loop import Bounds, Campaign
-from tarbiter.campaign.runs import Asked, Run
+from tarbiter.campaign.records import Asked
+from tarbiter.campaign.runs import Run
 from tarbiter.contest.pool import Pool
 from tarbiter.contest.installed.registry import available
 from tarbiter.judge.facets import STRONG
@@ -142,7 +144,8 @@ def test_killed_and_resumed_it_finds_the_same(pool: Pool, finished: Path, tmp_pa
 FULL = """
 import resource, signal, sys
 from tarbiter.campaign.loop import Bounds, Campaign
-from tarbiter.campaign.runs import Asked, Run, RunError
+from tarbiter.campaign.records import Asked, RunError
+from tarbiter.campaign.runs import Run
 from tarbiter.contest.pool import Pool
 from tarbiter.contest.installed.registry import available
 from tarbiter.judge.facets import STRONG

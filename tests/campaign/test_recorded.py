@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tarbiter.campaign.recorded import findings_at, store_at
-from tarbiter.campaign.runs import Kept, Run, RunError, told
+from tarbiter.campaign.records import Kept, RunError, told
+from tarbiter.campaign.runs import Run
 from tarbiter.campaign.store import DATABASE, Store, StoreError
 from tarbiter.cli import main
 from tarbiter.generate.recipes import case_at

@@ -14,7 +14,8 @@ import pytest
 from tarbiter.archive.case import Case
 from tarbiter.archive.recipe import Member, Recipe
 from tarbiter.archive.text import loads
-from tarbiter.campaign.runs import LEARNED, Kept, Run, RunError, State
+from tarbiter.campaign.records import Kept, RunError, State
+from tarbiter.campaign.runs import LEARNED, Run
 from tarbiter.campaign.suspects import Suspect
 from tarbiter.generate.recipes import case_at
 from tarbiter.triage.target import Target

@@ -18,7 +18,8 @@ import pytest
 
 from tarbiter.archive.text import loads
 from tarbiter.campaign.known_findings import Memory
-from tarbiter.campaign.runs import Kept, Run
+from tarbiter.campaign.records import Kept
+from tarbiter.campaign.runs import Run
 from tarbiter.campaign.store import MIGRATIONS, Store, StoreError
 from tarbiter.generate.recipes import case_at
 from tarbiter.judge.ledger import Ledger

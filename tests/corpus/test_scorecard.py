@@ -21,7 +21,7 @@ from tarbiter.cli import main
 from tarbiter.corpus.results import Made, Results, save
 from tarbiter.corpus.scorecard import card, score
 from tarbiter.corpus.shelf import shelve
-from tarbiter.corpus.site import ROWS, pairs, render, site
+from tarbiter.report.site import ROWS, pairs, render, site
 from tests.report.test_browser import BROWSER, DESK, MEASURE, PHONE, browse
 
 NASTY = b"<script>document.title='ran'</script>\xff\n"

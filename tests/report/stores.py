@@ -9,7 +9,8 @@ import msgspec
 from tarbiter.archive.case import Case
 from tarbiter.archive.recipe import Member, Recipe
 from tarbiter.archive.text import dumps
-from tarbiter.campaign.runs import Asked, Kept, Run
+from tarbiter.campaign.records import Asked, Kept
+from tarbiter.campaign.runs import Run
 from tarbiter.campaign.store import Store
 from tarbiter.contest.observation import Job, Node, Observation
 from tarbiter.generate.recipes import case_at

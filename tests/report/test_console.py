@@ -11,7 +11,8 @@ from tarbiter.archive.encode import located
 from tarbiter.archive.recipe import Member, Recipe
 from tarbiter.contest.observation import Observation
 from tarbiter.judge.compare import compare
-from tarbiter.report.console import SHOWN, name, verdict
+from tarbiter.judge.wording import name
+from tarbiter.report.console import SHOWN, verdict
 from tarbiter.triage.locate import Index
 
 from ..judge.observations import ended, extracted, file, folder

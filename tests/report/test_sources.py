@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tarbiter.campaign.runs import RunError
+from tarbiter.campaign.records import RunError
 from tarbiter.judge.ledger import Entry, Ledger
 from tarbiter.report.record import Row
 from tarbiter.report.sources import gather

@@ -20,7 +20,8 @@ from ..files import FileError, write
 from ..generate.recipes import Generated
 from .checkpoint import Learned
 from .packing import unpack
-from .runs import Run, RunError, learned_in
+from .records import RunError
+from .runs import Run, learned_in
 from .store import StoreError
 from .suspects import Suspect, folded, unfolded
 

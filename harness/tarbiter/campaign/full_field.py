@@ -12,7 +12,7 @@ from ..contest.installed.registry import Contestant, everyone
 from ..contest.observation import Job
 from ..contest.pool import EndedError, Pool
 from ..triage.trial import job_for, trials
-from .runs import Kept
+from .records import Kept
 from .store import Entry, Store
 
 START_S = 60.0

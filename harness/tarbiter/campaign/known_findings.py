@@ -9,8 +9,9 @@ from ..contest.installed.registry import Contestant
 from ..contest.pool import EndedError, Pool
 from ..judge.answered import Tally
 from ..judge.ledger import Ledger
+from .records import Kept
 from .reopening import Rechecked, recheck
-from .runs import Kept, Run
+from .runs import Run
 from .store import Entry, Store
 
 NEW, KNOWN, ACCEPTED = "new", "known", "accepted"

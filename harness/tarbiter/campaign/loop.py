@@ -33,7 +33,8 @@ from .checkpoint import Learned
 from .full_field import Asking
 from .known_findings import NEW, Memory
 from .novelty import Novelty, coverage, features
-from .runs import Kept, Run
+from .records import Kept
+from .runs import Run
 from .search import FINDING_WORTH, Search
 from .suspects import Known, Suspect, Suspects, folded, splits
 

@@ -10,7 +10,8 @@ from typing import TypeAlias
 import msgspec
 
 from ..judge.machine import restored
-from .runs import LOG, Asked, Kept, RunError, State
+from .records import Asked, Kept, RunError, State
+from .runs import LOG
 from .store import DATABASE, NEW, UNREADABLE, Entry, Ran, Store, StoreError, only
 
 

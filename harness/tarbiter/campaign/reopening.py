@@ -19,7 +19,7 @@ from ..judge.compare import NOT_COMPARED
 from ..judge.facets import STRONG
 from ..triage.trial import Trial, job_for, trials
 from .aspects import Aspect, aspects
-from .runs import brief
+from .records import brief
 from .store import NEW, Entry, Store
 
 SEEN = frozenset((*STRONG, "status", "escapes", "mode"))

@@ -26,7 +26,7 @@ from ..contest.observation import Observation
 from ..contest.replay import command
 from ..files import FileError, sweep, write
 from ..judge.answered import Tally
-from .runs import Asked, Kept, RunError, brief
+from .records import Asked, Kept, RunError, brief
 
 NEW, ACCEPTED, PROMOTED, DISMISSED = STATUSES = ("new", "accepted", "promoted", "dismissed")
 """`new`: nobody has looked. `accepted`: in the ledger. `promoted`: in the corpus. `dismissed`: not worth a case."""

@@ -23,7 +23,7 @@ from ..corpus.shelf import Shelved
 from ..files import write
 from ..judge.answered import Tally, Verdict, verdict
 from ..judge.machine import page
-from ..report.console import plain
+from ..judge.wording import plain
 from ..report.terminal import console
 from .options import JOBS, TARGET, WITH, choose, named
 from .verdict import COULD_NOT_RUN, ended

@@ -16,8 +16,8 @@ from ..archive.cases import AS_IT_IS, InputError, Loaded, load
 from ..archive.stored import Archive, Spool
 from ..archive.text import CaseError
 from ..campaign.health import baseline, on_baseline
-from ..campaign.runs import environment
 from ..contest.decompressing import left_out, unable
+from ..contest.environment import environment
 from ..contest.installed.registry import YOURS, Contestant
 from ..contest.observation import Job, Observation
 from ..contest.pool import Pool

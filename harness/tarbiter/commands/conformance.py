@@ -17,10 +17,10 @@ from ..contest.pool import Pool
 from ..corpus import checking
 from ..corpus.results import Results, base, everything
 from ..corpus.scorecard import Card, Score
-from ..corpus.site import Site, render, site
 from ..files import write
 from ..judge.answered import Tally, Verdict, verdict
 from ..judge.machine import page
+from ..report.site import Site, render, site
 from ..report.terminal import console
 from .check import CORPUS, RESULTS
 from .options import JOBS, TARGET, WITH, choose, named

@@ -9,10 +9,10 @@ import time
 import click
 import msgspec
 
+from ..campaign import session
 from ..errors import UserError
 from ..exit_codes import COULD_NOT_RUN, INTERRUPTED
 from ..judge.ledger import Ledger
-from ..report import session
 from .options import FACET, JOBS, TARGET, WITH, choose, named
 from .verdict import DIFFERS, ended
 

@@ -16,7 +16,7 @@ from ..archive.case import Case
 from ..archive.cases import bytes_of
 from ..archive.text import dumps
 from ..campaign.recorded import findings_at
-from ..campaign.runs import RunError
+from ..campaign.records import RunError
 from ..files import writable_folder, write
 from ..generate.dimensions import DIMENSIONS, OUTSIDE
 from ..generate.draft import Draft, ordinary

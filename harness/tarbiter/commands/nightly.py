@@ -8,10 +8,10 @@ import time
 
 import click
 
+from ..campaign import session
 from ..files import FileError, writable_folder
 from ..judge.facets import STRONG
 from ..judge.ledger import Ledger
-from ..report import session
 from ..report.sources import gather
 from .options import JOBS, TARGET, WITH, choose, named
 from .report import ISSUE, ISSUE_TITLE, save_all

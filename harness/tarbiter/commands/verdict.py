@@ -8,7 +8,7 @@ import click
 
 from ..exit_codes import COULD_NOT_RUN, INTERRUPTED
 from ..judge.answered import Verdict
-from ..report.console import plain
+from ..judge.wording import plain
 
 __all__ = ["COULD_NOT_RUN", "DIFFERS", "INTERRUPTED", "ended", "unread"]
 

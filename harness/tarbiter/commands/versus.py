@@ -18,8 +18,9 @@ from rich.markup import escape
 from ..archive.text import loads
 from ..campaign.aspects import Aspect, Pair
 from ..campaign.health import WITNESSES, baseline, check, on_baseline
-from ..campaign.runs import RunError, environment
+from ..campaign.records import RunError
 from ..campaign.versus import LIMITS, Change, Progress, Versus, chain, grouped
+from ..contest.environment import environment
 from ..contest.installed.building import BuildError, install
 from ..contest.installed.registry import Contestant, RegistryError, available, known, target
 from ..contest.observation import Observation
@@ -28,8 +29,7 @@ from ..files import writable_folder, write
 from ..judge.answered import verdict
 from ..judge.facets import Difference, differences
 from ..judge.machine import page
-from ..judge.wording import telling
-from ..report.console import plain
+from ..judge.wording import plain, telling
 from .options import JOBS
 from .verdict import COULD_NOT_RUN, INTERRUPTED, ended
 

@@ -12,7 +12,7 @@ import msgspec
 
 from ..archive.case import Case, World
 from ..archive.cases import InputError
-from ..campaign.runs import environment
+from ..contest.environment import environment
 from ..contest.installed.registry import Contestant
 from ..contest.observation import Job
 from ..contest.pool import Pool

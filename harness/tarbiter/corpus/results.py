@@ -21,7 +21,7 @@ from ..contest.observation import Node, Observation
 from ..files import write
 from ..judge.conformance import MUST, Mark, Verdict
 from ..judge.facets import ROOT, has_tree
-from ..report.console import plain
+from ..judge.wording import plain
 
 FORMAT = 1
 """The version of the files' form."""

@@ -113,3 +113,13 @@ def _holds(archive: bytes, word: bytes) -> bool:
     return word in archive and bool(
         re.search(rb"(?<![A-Za-z0-9])" + re.escape(word) + rb"(?![A-Za-z0-9])", archive)
     )
+
+
+def name(path: bytes) -> str:
+    """A path as text, quoted and escaped, so that no control character reaches a terminal."""
+    return ascii(path)[1:]
+
+
+def plain(message: str) -> str:
+    """A message as one line of printable text: messages may quote control characters of an archive."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message)

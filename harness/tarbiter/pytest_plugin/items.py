@@ -22,7 +22,7 @@ from ..contest.sandbox.namespaces import SandboxError
 from ..corpus.checking import Row, check, choose, name_of, place
 from ..corpus.shelf import Shelved
 from ..errors import UserError
-from ..report.console import plain
+from ..judge.wording import plain
 
 ANSWER = "tarbiter"
 """The user property of a test's report that has the contestant and what became of it, one of the three below."""

@@ -19,10 +19,10 @@ from ..contest.observation import Change, Node, Observation
 from ..judge.compare import NOT_COMPARED, Divergence, Group, partition
 from ..judge.facets import FACETS, ROOT, differences, has_tree
 from ..judge.invariants import PROMISES
-from ..judge.wording import telling
+from ..judge.wording import name, plain, telling
 from ..triage.locate import Index
 from . import pages
-from .console import name, plain, together
+from .console import together
 
 LEAVES = 400
 """Names of a tree that are shown; those on which contestants part come first of all."""

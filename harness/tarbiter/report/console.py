@@ -15,7 +15,7 @@ from ..judge.answered import own_words
 from ..judge.compare import Divergence, Group
 from ..judge.facets import FACETS, Difference
 from ..judge.invariants import PROMISES
-from ..judge.wording import telling
+from ..judge.wording import name, plain, telling
 from ..triage.locate import Index
 
 SHOWN = 6
@@ -32,16 +32,6 @@ STYLES = {
     "flaky": "magenta",
     "harness-fault": "bold magenta",
 }
-
-
-def name(path: bytes) -> str:
-    """A path as text, quoted and escaped, so that control characters cannot reach the terminal."""
-    return ascii(path)[1:]
-
-
-def plain(message: str) -> str:
-    """A message of somebody else as one line of printable text: it may quote an archive, control characters too."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in message)
 
 
 def _who(contestants: Sequence[str], versions: dict[str, str]) -> str:

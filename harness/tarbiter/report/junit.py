@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from .console import plain
+from ..judge.wording import plain
 from .record import Report, Row
 
 

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterator
 
 from ..contest.replay import command
-from ..judge.wording import telling
-from .console import plain
+from ..judge.wording import plain, telling
 from .record import Report, Row, RunRow
 
 SHOWN = 20

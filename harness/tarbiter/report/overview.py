@@ -8,11 +8,10 @@ from collections.abc import Sequence
 import msgspec
 
 from ..archive.text import loads
-from ..judge.wording import telling
+from ..judge.wording import plain, telling
 from ..triage.explanation import Reason
 from . import pages
 from .comparison import RECIPE, Block, anatomy
-from .console import plain
 from .markdown import hours
 from .record import Group, Point, Report, Row
 

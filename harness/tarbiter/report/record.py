@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ..campaign.runs import Kept, told
+from ..campaign.records import Kept, told
 from ..generate.recipes import cases
 from ..judge.invariants import INVARIANTS, NO_INVARIANT, invariant_of
 from ..triage.explanation import Account

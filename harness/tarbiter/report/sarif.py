@@ -9,7 +9,7 @@ import msgspec
 
 from ..judge.invariants import invariant_of
 from ..judge.machine import Plain
-from .console import plain
+from ..judge.wording import plain
 from .record import Report, Row
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

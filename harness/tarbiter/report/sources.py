@@ -15,7 +15,7 @@ from ..judge.answered import Verdict, verdict
 from ..judge.compare import compare
 from ..judge.ledger import Ledger
 from ..judge.machine import plain as as_plain
-from .console import plain
+from ..judge.wording import plain
 from .record import FORMAT, Group, Parted, Report, Row, RunRow, Told, feature_rows, invariant_rows, matrix, rate
 
 SEEDS = 10

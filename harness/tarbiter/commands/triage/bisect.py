@@ -12,8 +12,8 @@ from ...archive.case import Case
 from ...archive.text import loads
 from ...campaign.aspects import aspects
 from ...campaign.recorded import findings_at
+from ...campaign.records import RunError
 from ...campaign.reopening import SEEN
-from ...campaign.runs import RunError
 from ...campaign.versus import LIMITS
 from ...contest.installed.building import BuildError, install
 from ...contest.installed.registry import Contestant, available, known
@@ -21,8 +21,7 @@ from ...contest.installed.versions import listed, ordered
 from ...contest.observation import Observation
 from ...contest.pool import Pool
 from ...judge.machine import page
-from ...judge.wording import telling
-from ...report.console import plain
+from ...judge.wording import plain, telling
 from ...triage.bisect import Bisected, bisect
 from ...triage.trial import job_for
 from .options import JSON, SOURCE

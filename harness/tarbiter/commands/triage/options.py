@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 import msgspec
 
-from ...campaign.runs import Kept
+from ...campaign.export import Script
+from ...campaign.records import Kept
 from ...judge.machine import page
-from ...report.export import Script
 
 STORE = click.option("--store", default=".tarbiter", show_default=True, metavar="DIR", help="The project's store.")
 SOURCE = click.option(

@@ -7,12 +7,12 @@ import sys
 import click
 import msgspec
 
+from ...campaign.export import export
 from ...campaign.full_field import everybody, job_of, unasked
 from ...campaign.recorded import findings_at, store_at
 from ...campaign.store import NEW
 from ...contest.pool import Pool
 from ...judge.machine import page
-from ...report.export import export
 from ...triage.trial import trials
 from ..options import JOBS, WITH, choose
 from ..verdict import unread

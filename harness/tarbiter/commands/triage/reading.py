@@ -17,14 +17,15 @@ from ...archive.encode import encode, located
 from ...archive.inspect import annotate, render
 from ...archive.text import loads
 from ...campaign.recorded import findings_at
-from ...campaign.runs import told
+from ...campaign.records import told
 from ...campaign.store import NEW, STATUSES, Entry
 from ...judge.compare import compare
 from ...judge.invariants import PROMISES
 from ...judge.ledger import Ledger
 from ...judge.machine import page
 from ...judge.machine import plain as as_plain
-from ...report.console import plain, verdict
+from ...judge.wording import plain
+from ...report.console import verdict
 from ...report.terminal import console
 from ...triage.causes import like
 from ...triage.explanation import Reason

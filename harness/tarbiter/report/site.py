@@ -17,14 +17,14 @@ import msgspec
 from ..archive.case import Case
 from ..archive.expect import REFUSE, Entry, Outcome
 from ..archive.text import dumps, escape
+from ..corpus.checking import name_of
+from ..corpus.results import Made, Results, parted, path_of
+from ..corpus.scorecard import Card, card
+from ..corpus.shelf import Shelved
 from ..judge.conformance import MUST
-from ..report import pages
-from ..report.comparison import RECIPE, Block, anatomy
-from ..report.console import plain
-from .checking import name_of
-from .results import Made, Results, parted, path_of
-from .scorecard import Card, card
-from .shelf import Shelved
+from ..judge.wording import plain
+from . import pages
+from .comparison import RECIPE, Block, anatomy
 
 ROWS = 120
 """Fields of one part that are shown: one sparse map may have a million."""

@@ -16,21 +16,23 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..campaign import carrying
-from ..campaign.full_field import Asking, everybody
-from ..campaign.health import WITNESSES, baseline, check, on_baseline
-from ..campaign.known_findings import ACCEPTED, KNOWN, Memory
-from ..campaign.loop import Bounds, Campaign
-from ..campaign.runs import Asked, Kept, Run, RunError, environment
-from ..campaign.seeds import gather, told
-from ..campaign.store import Store
+from ..contest.environment import environment
 from ..contest.installed.registry import Contestant, available, target
 from ..contest.pool import Pool
 from ..contest.replay import Called, command
 from ..judge.answered import Verdict, verdict
 from ..judge.facets import STRONG
 from ..judge.ledger import Ledger
-from .console import plain
+from ..judge.wording import plain
+from . import carrying
+from .full_field import Asking, everybody
+from .health import WITNESSES, baseline, check, on_baseline
+from .known_findings import ACCEPTED, KNOWN, Memory
+from .loop import Bounds, Campaign
+from .records import Asked, Kept, RunError
+from .runs import Run
+from .seeds import gather, told
+from .store import Store
 
 REFRESH_S = 0.2
 """Seconds between two redrawings of the progress line on a terminal."""

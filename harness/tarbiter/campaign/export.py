@@ -22,7 +22,6 @@ from ..archive.cases import bytes_of
 from ..archive.encode import encode
 from ..archive.inspect import annotate, render
 from ..archive.text import loads
-from ..campaign.runs import Kept, RunError
 from ..contest.installed.registry import Contestant, everyone
 from ..contest.observation import Job, Observation
 from ..contest.pool import Pool
@@ -30,6 +29,7 @@ from ..files import write_folder
 from ..judge.facets import differences
 from ..judge.invariants import PROMISES
 from ..judge.wording import telling
+from .records import Kept, RunError
 
 SAME = ("status", "names", "types", "content", "links", "escapes")
 """Facets in which the script must do what the contestant did."""
