@@ -35,6 +35,7 @@ EXHAUSTED = {
 _TEXTS = {os.strerror(number): number for number in EXHAUSTED} | {
     "can't start new thread": errno.EAGAIN,
     "failed to map segment": errno.ENOMEM,
+    "error return without exception set": errno.ENOMEM,  # a SystemError: what CPython's import makes of no memory
 }
 """The same, where all that is left of an error is its text: of threads, of libraries that are loaded, of a cell."""
 
@@ -84,7 +85,7 @@ def exhausted(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return EXHAUSTED[errno.ENOMEM]
     if not isinstance(error, OSError) or error.errno is None:
-        return lacking(str(error)) if isinstance(error, RuntimeError | ImportError | OSError) else ""
+        return lacking(str(error)) if isinstance(error, RuntimeError | ImportError | OSError | SystemError) else ""
     words = EXHAUSTED.get(error.errno, "")
     where = error.filename if words and isinstance(error.filename, str | bytes) else ""
     return f"{os.fsdecode(where)}: {words}" if where else words
@@ -108,9 +109,13 @@ def _end(error: Exception) -> NoReturn:
         error.__traceback__ = None  # its frames hold what took the memory
         sys.stderr.write(f"tarbiter: {words}\n")
         sys.exit(COULD_NOT_RUN)
-    import traceback  # noqa: PLC0415  # not before it is needed: this module is there before anything can fail
+    try:
+        import traceback  # noqa: PLC0415  # not before it is needed: this module is there before anything can fail
 
-    traceback.print_exception(error)
+        traceback.print_exception(error)
+    except MemoryError:
+        sys.stderr.write(f"tarbiter: {EXHAUSTED[errno.ENOMEM]}\n")
+        sys.exit(COULD_NOT_RUN)
     sys.stderr.write("this is a bug in tarbiter: please report it, with the lines above\n")
     sys.exit(COULD_NOT_RUN)
 
