@@ -14,7 +14,7 @@ from .extraction import Extraction, Options
 from .limits import Limits
 from .parser import Parser
 from .report import Note, Report
-from .rows import Row, Rows
+from .store.rows import Row, Rows
 
 __all__ = [
     "ArchiveEnd",

@@ -15,7 +15,7 @@ from typing import IO
 from .drivers import CHUNK, check, extract, members
 from .errors import ArgumentError, CompressionError, FormatError, TarError
 from .report import ASKED, Report
-from .rows import Row
+from .store.rows import Row
 from .writer import EXISTING, XATTRS
 
 ALL, SOME, NOT_RUN = 0, 1, 2

@@ -19,8 +19,8 @@ from .limits import Limits
 from .parser import Parser
 from .policy import POLICIES, Decision, Policy
 from .report import INCOMPLETE, Note, Progress, Report
-from .rows import CHUNK, Row
 from .selection import Selection
+from .store.rows import CHUNK, Row
 from .writer import Writer
 
 

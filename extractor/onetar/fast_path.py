@@ -19,11 +19,11 @@ from typing import TypeVar
 from .errors import TarError
 from .events import Kind
 from .limits import Limits
-from .names import FIRST, FOLDED, IMPLIED, KIND, MADE, NUMBERS
 from .policy import Policy, directory_mode, file_mode
 from .report import INCOMPLETE, Progress, Report
-from .rows import CHUNK
 from .rules import below
+from .store.names import FIRST, FOLDED, IMPLIED, KIND, MADE, NUMBERS
+from .store.rows import CHUNK
 from .writer import FILE, Writer
 
 _PIECES = struct.Struct("24s12s12s8s189s167s")

@@ -16,9 +16,9 @@ from .errors import LimitError, RefusedError
 from .events import ArchiveEnd, Kind, Member
 from .layout import BLOCK, OFFSETS
 from .limits import Limits
-from .names import KIND, Names
 from .pax import records
 from .selection import Selection, clean
+from .store.names import KIND, Names
 
 NAME_MAX = 255
 """Bytes of one path component that Linux file systems hold."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
-from .rows import Row, Rows
+from .store.rows import Row, Rows
 
 OUTCOMES = ("written", "changed", "skipped", "refused", "listed", "partial", "undone")
 """Everything that may become of a member; `Row` says what each means."""

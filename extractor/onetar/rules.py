@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from .events import ArchiveEnd, Extension, Kind, Member
 from .layout import BLOCK, GNU, OFFSETS, V7, Header
-from .names import IMPLIED, Names
 from .pax import records
+from .store.names import IMPLIED, Names
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from itertools import chain
 from typing import TypeAlias
 
 from . import metadata
-from .directory_metadata import Asked, Directories
 from .errors import ArgumentError, RefusedError, TarError
 from .events import Kind, Member
-from .names import MADE, Names
 from .policy import Decision
 from .report import Note
 from .sparse import SparseMap
+from .store.directory_metadata import Asked, Directories
+from .store.names import MADE, Names
 
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from onetar import Kind, LimitError, Limits, Report, Rows, TarError, check, extract, names, rows, spool
-from onetar import directory_metadata as late
-from onetar.directory_metadata import Directories, Late
-from onetar.names import FOLDED, IMPLIED, MADE, Names, fold
+from onetar import Kind, LimitError, Limits, Report, Rows, TarError, check, extract
 from onetar.policy import POLICIES
-from onetar.spool import Spool
+from onetar.store import directory_metadata as late
+from onetar.store import names, rows, spool
+from onetar.store.directory_metadata import Directories, Late
+from onetar.store.names import FOLDED, IMPLIED, MADE, Names, fold
+from onetar.store.spool import Spool
 
 from .archives import file, folder, hardlink, pack, symlink
 from .test_express import MIXED, both_ways

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from onetar import Note, Report, Row, Rows, TarError, check, extract
 from onetar.report import OUTCOMES
-from onetar.rows import CHUNK
+from onetar.store.rows import CHUNK
 from tarbiter.archive.encode import encode_bytes
 from tarbiter.archive.recipe import Recipe
 from tarbiter.generate.strategies import recipes

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 
 from onetar import RefusedError, TarError, check, members, rules
-from onetar.names import Names
+from onetar.store.names import Names
 from tarbiter.archive.encode import encode_bytes
 from tarbiter.archive.recipe import Member, Part, Pax, Recipe, Record, Slot
 from tarbiter.generate.strategies import recipes, trees

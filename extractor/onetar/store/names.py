@@ -16,7 +16,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from itertools import islice
 
-from .events import Kind
+from ..events import Kind
 
 KIND = 0x0F
 """Bits that say which kind a member was: its number among `KINDS`, 0 for none."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TypeAlias
 
-from .metadata import Xattrs
+from ..metadata import Xattrs
 from .spool import Spool
 
 Asked: TypeAlias = tuple[tuple[int, int] | None, Xattrs]
