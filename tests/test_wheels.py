@@ -116,9 +116,9 @@ def test_the_extractor_requires_nothing(installed: Installed) -> None:
 
 RUNS = [
     ("tarbiter doctor", (0,)),
-    ("tarbiter compare {slash} --with extractor-compat,tarfile-data", (1,)),
-    ("tarbiter fuzz --cases 50 --seed 1 --jobs 1 --with extractor-compat,tarfile-data -o run", (0, 1)),
-    ("tarbiter check types/file-with-trailing-slash links --with tarfile-data --jobs 1", (0, 1)),
+    ("tarbiter compare {slash} --with extractor-compat,tarfile-fully-trusted", (1,)),
+    ("tarbiter fuzz --cases 50 --seed 1 --jobs 1 --with extractor-compat,tarfile-fully-trusted -o run", (0, 1)),
+    ("tarbiter check types/file-with-trailing-slash links --with tarfile-fully-trusted --jobs 1", (0, 1)),
     ("tarbiter corpus lint", (0,)),
     ("tarbiter corpus export out", (0,)),
     ("tarbiter conformance --recorded", (0,)),
@@ -144,7 +144,9 @@ def test_a_project_keeps_its_own_folders(installed: Installed, tmp_path: Path) -
         "import extractor, harness\ndef test_own():\n    assert (harness.WHOSE, extractor.WHOSE) == "
         "('harness', 'extractor')\n"
     )
-    options = ("--tarbiter-with", "tarfile-data", "--tarbiter-cases", "types/file-with-trailing-slash")
+    options = ("--tarbiter-with", "tarfile-fully-trusted", "--tarbiter-cases", "types/file-with-trailing-slash")
     done = installed.run("python", "-m", "pytest", "-q", "-rA", *options, cwd=tmp_path)
     assert "PASSED test_own.py::test_own" in done.stdout, done.stdout + done.stderr
-    assert "tarbiter::types/file-with-trailing-slash[tarfile-data" in done.stdout, done.stdout + done.stderr
+    assert "tarbiter::types/file-with-trailing-slash[tarfile-fully-trusted" in done.stdout, (
+        done.stdout + done.stderr
+    )
